@@ -157,7 +157,7 @@ class Result:
 
     def labelled(self, **labels: str | None) -> Result:
         """Return a copy with these fields (for example `study`) set on every row."""
-        rows = tuple(dataclasses.replace(row, **labels) for row in self.estimates)  # type: ignore[arg-type]
+        rows = tuple(dataclasses.replace(row, **labels) for row in self.estimates)
         return dataclasses.replace(self, estimates=rows)
 
     def __add__(self, other: Result) -> Result:
