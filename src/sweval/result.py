@@ -155,10 +155,11 @@ class Result:
             )
         return rows[0]
 
-    def labelled(self, **labels: str | None) -> Result:
-        """Return a copy with these fields (for example `study`) set on every row."""
-        rows = tuple(dataclasses.replace(row, **labels) for row in self.estimates)
-        return dataclasses.replace(self, estimates=rows)
+    def in_study(self, title: str) -> Result:
+        """Return a copy whose rows carry the study's title."""
+        return dataclasses.replace(
+            self, estimates=tuple(dataclasses.replace(row, study=title) for row in self.estimates)
+        )
 
     def __add__(self, other: Result) -> Result:
         """Join two results: rows, fits and notes in order; equal notes once."""
@@ -173,7 +174,7 @@ class Result:
 
     def __radd__(self, other: object) -> Result:
         """Let `sum(results)` work."""
-        return self if other == 0 else NotImplemented  # type: ignore[return-value]
+        return self if other == 0 else NotImplemented
 
     def __repr__(self) -> str:
         header, rows = _printed_rows(self.estimates)
