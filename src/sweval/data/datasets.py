@@ -1,4 +1,4 @@
-"""The data sets that come with sweval: one folder each, with the data, `about.toml` and what made or re-entered them."""
+"""The data sets that come with sweval: one folder each, with the data, `about.toml` and what made the data."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def dataset(name: str, *, backend: str = "pandas", labels: Sequence[str] = ()) -
     >>> clients["agency_arm"].drop_duplicates().tolist()
     ['training', 'usual']
     """
+    file = folder(name) / about(name)["data"]
     from sweval.data.read import read
 
-    return read(folder(name) / about(name)["data"], backend=backend, labels=labels)
+    return read(file, backend=backend, labels=labels)
 
 
 def datasets() -> pd.DataFrame:
