@@ -223,4 +223,4 @@ def _printed(name: str, value: Any) -> str:
         return str(value)
     if name == "p_value":
         return "<.001" if value < 0.001 else f"{value:.3f}"
-    return f"{value:.1f}" if name == "df" else f"{value:.4g}" if abs(value) >= 1000 else f"{value:.3f}"
+    return f"{value:.1f}" if name == "df" or abs(value) >= 1000 else f"{value:.3f}"

@@ -1,0 +1,82 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox[uv]>=2025.2.9"]
+# ///
+"""What developers and CI run; `nox` alone runs lint, types and tests, `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def _group(name: str) -> list[str]:
+    """Return the requirements of a dependency group of pyproject.toml."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy."""
+    session.install("-e", ".", *_group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests and every example in a docstring; `nox -s tests -- -k word` picks some."""
+    session.install("-e", ".", *_group("test"))
+    session.run("pytest", "-q", "-n", "auto", *session.posargs)
+
+
+@nox.session(default=False, python="3.11", venv_backend="uv")
+def minimum(session: nox.Session) -> None:
+    """Run the tests with the oldest versions that pyproject.toml allows."""
+    session.install("-e", ".", *_group("test"), "--resolution=lowest-direct")
+    session.run("pytest", "-q", "-n", "auto", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Execute the tutorials and build the documentation; any warning is an error."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Run the embedded study from file to report, in an empty folder, from an installed wheel."""
+    session.install(".")
+    session.chdir(session.create_tmp())
+    session.run("sweval", "demo", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Time scoring of ten million clients against the physical limit and against pandas by hand."""
+    session.install("-e", ".[big]")
+    session.run("python", "tests/benchmarks/scoring.py", *session.posargs)
+
+
+@nox.session(default=False)
+def simulate(session: nox.Session) -> None:
+    """Ask the same coverage question as the tests, of 2,000 simulated programmes."""
+    session.install("-e", ".", *_group("test"))
+    session.run("pytest", "-q", "tests/datasets", "--programmes", "2000", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()

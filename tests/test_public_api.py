@@ -1,0 +1,79 @@
+"""The public names are promises, and importing them costs nothing until they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import sweval
+
+PUBLIC = [
+    "ClusterRobust",
+    "ClusterTrial",
+    "Estimate",
+    "PartiallyNested",
+    "PrePost",
+    "ReliableChange",
+    "Result",
+    "Study",
+    "SwevalError",
+    "TwoGroup",
+    "__version__",
+    "codebook",
+    "dataset",
+    "datasets",
+    "effects",
+    "instrument",
+    "instruments",
+    "plots",
+    "read",
+    "reliability",
+    "report",
+    "score",
+]
+HEAVY = "pandas numpy scipy statsmodels matplotlib seaborn narwhals pyreadstat pydantic typer rich"
+
+
+def run(code: str) -> str:
+    """Return what a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def best_of(tries: int, code: str) -> float:
+    """Return the least of the seconds that fresh interpreters print; other tests run beside this one."""
+    return min(float(run(code)) for _ in range(tries))
+
+
+def test_public_names_are_these_and_no_others() -> None:
+    assert dir(sweval) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_can_be_had(name: str) -> None:
+    assert getattr(sweval, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Anova'"):
+        _ = sweval.Anova
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert run(f"import sys, sweval; print([name for name in '{HEAVY}'.split() if name in sys.modules])") == "[]"
+
+
+def test_import_takes_less_than_0_15_seconds() -> None:
+    clock = "import time; start = time.perf_counter(); import sweval; print(time.perf_counter() - start)"
+    assert best_of(5, clock) < 0.15
+
+
+def test_help_takes_less_than_0_4_seconds() -> None:
+    seconds = []
+    for _ in range(8):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sweval.cli", "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.4
