@@ -1,0 +1,97 @@
+"""What every table is made of: cells that keep their numbers, columns, rows, and the ways to fill a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sweval.reporting.language import Language
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What a reader sees, and the numbers behind it for a workbook (none where a count is suppressed)."""
+
+    text: str
+    numbers: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column; `parts` are the workbook's columns where one cell holds several numbers, as an interval does."""
+
+    name: str
+    label: str
+    parts: tuple[str, ...] = ()
+    digits: int | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the cells hold numbers."""
+        return self.digits is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line; lines of equal `group` stand under one heading."""
+
+    cells: tuple[Cell, ...]
+    group: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A captioned table with footnotes; `name` is its key in the words file."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def levels(rows: Sequence[Record], words: Language) -> str:
+    """Return the confidence level that stands in a heading: the common one, else all of them."""
+    found = dict.fromkeys(row["conf_level"] for row in rows if row["conf_level"] is not None)
+    return "/".join(words.level(level) for level in found) or words.level(None)
+
+
+def text_cell(value: object, words: Language) -> Cell:
+    """Return a text; a dash where there is none."""
+    return Cell(text=words.say("table.empty") if value is None else str(value))
+
+
+def count_cell(value: int | None, words: Language, small_cells: int) -> Cell:
+    """Return a count; `<limit` and no number where it is small."""
+    if value is None:
+        return Cell(text=words.say("table.empty"))
+    if value < small_cells:
+        return Cell(text=f"<{small_cells}")
+    return Cell(text=str(int(value)), numbers=(int(value),))
+
+
+def number_cell(value: float | None, words: Language, digits: int) -> Cell:
+    """Return a number in fixed notation."""
+    return Cell(text=words.number(value, digits), numbers=(value,))
+
+
+def interval_column(name: str, rows: Sequence[Record], words: Language, *, digits: int = 2) -> Column:
+    """Return the column of an estimate with its limits; the heading names the confidence level."""
+    return Column(
+        name=name,
+        label=words.say(f"column.{name}_interval", level=levels(rows, words)),
+        parts=(words.say(f"column.{name}"), words.say("column.low"), words.say("column.high")),
+        digits=digits,
+    )
+
+
+def interval_cell(row: Record, rows: Sequence[Record], words: Language, *, digits: int = 2) -> Cell:
+    """Return estimate and limits; the level too where the rows of the table differ in it."""
+    limits = words.interval(row["conf_low"], row["conf_high"], digits)
+    mixed = len({other["conf_level"] for other in rows if other["conf_level"] is not None}) > 1
+    level = f" ({words.level(row['conf_level'])})" if mixed and limits else ""
+    text = f"{words.number(row['estimate'], digits)} {limits}".rstrip() + level
+    return Cell(text=text, numbers=(row["estimate"], row["conf_low"], row["conf_high"]))

@@ -1,0 +1,374 @@
+"""The tables of a report, made from `tidy()` alone; page, workbook and terminal print the same ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sweval.reporting.cells import (
+    Cell,
+    Column,
+    Record,
+    Row,
+    Table,
+    count_cell,
+    interval_cell,
+    interval_column,
+    number_cell,
+    text_cell,
+)
+from sweval.reporting.language import Language, load_language
+from sweval.result import SERVICES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIDES = ("direct", "indirect", "unknown")
+COMPARABLE = "person_total"
+_DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
+_RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
+_LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
+
+
+def records(tidy: pd.DataFrame) -> list[Record]:
+    """Return the rows of `tidy()` as dictionaries in which every missing value is None."""
+    return [
+        {name: None if missing else value for name, value, missing in zip(tidy.columns, row, absent, strict=True)}
+        for row, absent in zip(
+            tidy.astype(object).itertuples(index=False, name=None),
+            tidy.isna().itertuples(index=False, name=None),
+            strict=True,
+        )
+    ]
+
+
+def block(row: Record) -> str:
+    """Return the table that a row belongs in."""
+    measure, metric = row["measure"], row["metric"]
+    if metric == COMPARABLE:
+        return "effects"
+    if measure in _DESCRIPTIVE:
+        return "participants"
+    if measure in _RELIABILITY:
+        return "reliability"
+    if measure == "icc":
+        return "icc"
+    if measure == "coefficient":
+        return "coefficients"
+    return "other" if metric in (None, "raw") else "apart"
+
+
+def side(row: Record) -> str:
+    """Return direct, indirect or unknown."""
+    return SERVICES.get(row["service"] or "", "unknown")
+
+
+def by_side(rows: Iterable[Record]) -> list[Record]:
+    """Return direct rows before indirect ones, otherwise in the order of the study."""
+    return sorted(rows, key=lambda row: SIDES.index(side(row)))
+
+
+def level_of(term: str | None) -> str | None:
+    """Return the level inside a term.
+
+    Examples
+    --------
+    >>> level_of("arm[training]")
+    'training'
+    """
+    found = _LEVEL.search(term or "")
+    return found["level"] if found else None
+
+
+def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[Table, ...]:
+    """Return every table that the rows fill, in the order of the report.
+
+    Parameters
+    ----------
+    tidy
+        `Result.tidy()`, or some of its rows.
+    language
+        `"en"` or `"id"`.
+    small_cells
+        Counts below it are shown as `<11`, and the means and standard deviations of such arms are left out.
+
+    Returns
+    -------
+    tuple of Table
+        Named effects, apart, participants, reliability, icc, coefficients, other; empty ones are absent. No row of
+        `tidy` is left out.
+    """
+    words = load_language(language)
+    held: dict[str, list[Record]] = {}
+    for row in records(tidy):
+        held.setdefault(block(row), []).append(row)
+    makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
+        "effects": _effects,
+        "apart": _apart,
+        "participants": _participants,
+        "reliability": _reliability,
+        "icc": _icc,
+        "coefficients": _coefficients,
+        "other": _other,
+    }
+    return tuple(make(held[name], words, small_cells) for name, make in makers.items() if name in held)
+
+
+def design_in_words(row: Record, words: Language) -> str:
+    """Return who was assigned and whether the baseline was taken into account."""
+    assigned = words.say(f"design.{row['level_assigned'] or 'unknown'}")
+    if row["adjusted"] is None:
+        return assigned
+    return words.say("locale.joiner").join(
+        [assigned, words.say("design.adjusted" if row["adjusted"] else "design.unadjusted")]
+    )
+
+
+def _effects(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="comparison", label=words.say("column.comparison")),
+        Column(name="service", label=words.say("column.service")),
+        Column(name="design", label=words.say("column.design")),
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="n", label=words.say("column.n"), digits=0),
+        Column(name="clusters", label=words.say("column.clusters"), digits=0),
+        interval_column("effect", rows, words),
+        Column(name="df", label=words.say("column.df"), digits=1),
+        Column(name="p", label=words.say("column.p"), digits=3),
+    )
+    lines = [
+        Row(
+            group=words.say(f"side.{side(row)}"),
+            cells=(
+                text_cell(row["comparison"], words),
+                text_cell(service_in_words(row, words), words),
+                text_cell(design_in_words(row, words), words),
+                text_cell(row["outcome"], words),
+                count_cell(row["n"], words, small_cells),
+                count_cell(row["clusters"], words, 0),
+                interval_cell(row, rows, words),
+                number_cell(row["df"], words, 1),
+                Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
+            ),
+        )
+        for row in by_side(rows)
+    ]
+    notes = [words.say("table.effects_note")]
+    if any(row["n"] is not None and row["n"] < small_cells for row in rows):
+        notes.append(words.say("table.suppressed_note", limit=small_cells))
+    return _table("effects", columns, lines, words, notes)
+
+
+def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="comparison", label=words.say("column.comparison")),
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="measure", label=words.say("column.measure")),
+        Column(name="n", label=words.say("column.n"), digits=0),
+        interval_column("estimate", rows, words),
+        Column(name="df", label=words.say("column.df"), digits=1),
+        Column(name="p", label=words.say("column.p"), digits=3),
+    )
+    lines = [
+        Row(
+            group=words.say(f"side.{side(row)}"),
+            cells=(
+                text_cell(row["comparison"], words),
+                text_cell(row["outcome"], words),
+                text_cell(measure_in_words(row, words), words),
+                count_cell(row["n"], words, small_cells),
+                interval_cell(row, rows, words),
+                number_cell(row["df"], words, 1),
+                Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
+            ),
+        )
+        for row in by_side(rows)
+    ]
+    return _table("apart", columns, lines, words, [words.say("table.apart_note")])
+
+
+def _participants(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="arm", label=words.say("column.arm")),
+        Column(name="n", label=words.say("column.n"), digits=0),
+        Column(name="clusters", label=words.say("column.clusters"), digits=0),
+        *(
+            Column(name=name, label=words.say(f"column.{name}"), digits=2)
+            for name in ("before_mean", "before_sd", "after_mean", "after_sd")
+        ),
+    )
+    lines: list[Row] = []
+    hidden = False
+    for (comparison, outcome), analysis in groupby(rows, key=lambda row: (row["comparison"], row["outcome"])):
+        arms: dict[str, dict[str, Record]] = {}
+        for row in analysis:
+            arms.setdefault(row["term"], {})[row["measure"]] = row
+        counts = {term: next(iter(found.values()))["n"] for term, found in arms.items()}
+        withheld = _withheld(counts, small_cells)
+        hidden = hidden or any(n is not None and n < small_cells for n in counts.values())
+        for term, found in arms.items():
+            small = counts[term] is not None and counts[term] < small_cells
+            values = [found[measure]["estimate"] if measure in found else None for measure in _DESCRIPTIVE]
+            count = count_cell(counts[term], words, small_cells)
+            lines.append(
+                Row(
+                    group=comparison,
+                    cells=(
+                        text_cell(outcome, words),
+                        text_cell(level_of(term) or term, words),
+                        Cell(text=words.say("table.withheld")) if term in withheld else count,
+                        count_cell(next(iter(found.values()))["clusters"], words, 0),
+                        *(number_cell(None if small else value, words, 2) for value in values),
+                    ),
+                )
+            )
+    notes = [words.say("table.participants_note")]
+    if hidden:
+        notes.append(words.say("table.suppressed_note", limit=small_cells))
+    return _table("participants", columns, lines, words, notes)
+
+
+def _reliability(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="scale", label=words.say("column.scale")),
+        Column(name="n", label=words.say("column.n"), digits=0),
+        interval_column("alpha", rows, words),
+        Column(name="sem", label=words.say("column.sem"), digits=2),
+        Column(name="item", label=words.say("column.item")),
+        Column(name="item_rest", label=words.say("column.item_rest"), digits=2),
+    )
+    lines: list[Row] = []
+    for scale, found in _grouped(rows, "outcome").items():
+        one = {row["measure"]: row for row in found}
+        items = [row for row in found if row["measure"] == "item_rest_r" and row["estimate"] is not None]
+        weakest = min(items, key=lambda row: row["estimate"]) if items else None
+        alpha = one.get("alpha") or one.get("alpha_standardized")
+        n = next((row["n"] for row in found if row["n"] is not None), None)
+        lines.append(
+            Row(
+                cells=(
+                    text_cell(scale, words),
+                    count_cell(n, words, small_cells),
+                    interval_cell(alpha, rows, words) if alpha else Cell(text=words.say("table.empty")),
+                    number_cell(one["sem"]["estimate"] if "sem" in one else None, words, 2),
+                    text_cell(weakest["term"] if weakest else None, words),
+                    number_cell(weakest["estimate"] if weakest else None, words, 2),
+                )
+            )
+        )
+    return _table("reliability", columns, lines, words, [words.say("table.reliability_note")])
+
+
+def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="comparison", label=words.say("column.comparison")),
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="cluster", label=words.say("column.cluster")),
+        Column(name="clusters", label=words.say("column.clusters"), digits=0),
+        Column(name="icc", label=words.say("column.icc"), digits=3),
+    )
+    lines = [
+        Row(
+            cells=(
+                text_cell(row["comparison"], words),
+                text_cell(row["outcome"], words),
+                text_cell(row["term"], words),
+                count_cell(row["clusters"], words, 0),
+                number_cell(row["estimate"], words, 3),
+            )
+        )
+        for row in rows
+    ]
+    return _table("icc", columns, lines, words, [words.say("table.icc_note")])
+
+
+def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="term", label=words.say("column.term")),
+        interval_column("estimate", rows, words, digits=3),
+        Column(name="std_error", label=words.say("column.std_error"), digits=3),
+        Column(name="df", label=words.say("column.df"), digits=1),
+        Column(name="p", label=words.say("column.p"), digits=3),
+    )
+    lines = [
+        Row(
+            group=row["comparison"],
+            cells=(
+                text_cell(row["outcome"], words),
+                text_cell(row["term"], words),
+                interval_cell(row, rows, words, digits=3),
+                number_cell(row["std_error"], words, 3),
+                number_cell(row["df"], words, 1),
+                Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
+            ),
+        )
+        for row in rows
+    ]
+    return _table("coefficients", columns, lines, words, [words.say("table.coefficients_note")])
+
+
+def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
+    columns = (
+        Column(name="comparison", label=words.say("column.comparison")),
+        Column(name="outcome", label=words.say("column.outcome")),
+        Column(name="term", label=words.say("column.term")),
+        Column(name="measure", label=words.say("column.measure")),
+        Column(name="n", label=words.say("column.n"), digits=0),
+        interval_column("estimate", rows, words, digits=3),
+    )
+    lines = [
+        Row(
+            cells=(
+                text_cell(row["comparison"], words),
+                text_cell(row["outcome"], words),
+                text_cell(row["term"], words),
+                text_cell(measure_in_words(row, words), words),
+                count_cell(row["n"], words, small_cells),
+                interval_cell(row, rows, words, digits=3),
+            )
+        )
+        for row in rows
+    ]
+    return _table("other", columns, lines, words, [])
+
+
+def service_in_words(row: Record, words: Language) -> str | None:
+    """Return the service type in the reader's language."""
+    return words.known(f"service.{row['service']}", row["service"]) if row["service"] else None
+
+
+def measure_in_words(row: Record, words: Language) -> str:
+    """Return the measure in the reader's language; its data name where there are no words for it."""
+    return words.known(f"measure.{row['measure']}", str(row["measure"]).replace("_", " "))
+
+
+def _withheld(counts: dict[str, int | None], small_cells: int) -> set[str]:
+    """Return the arm whose count must go too: with one small count and the total, the smallest other is known."""
+    known = {term: n for term, n in counts.items() if n is not None}
+    small = [term for term, n in known.items() if n < small_cells]
+    others = [term for term in known if term not in small]
+    return {min(others, key=lambda term: known[term])} if len(small) == 1 and others else set()
+
+
+def _table(name: str, columns: Sequence[Column], rows: Sequence[Row], words: Language, notes: Sequence[str]) -> Table:
+    """Leave out columns that no row fills."""
+    empty = words.say("table.empty")
+    kept = [i for i, column in enumerate(columns) if any(row.cells[i].text != empty for row in rows)]
+    return Table(
+        name=name,
+        caption=words.say(f"table.{name}"),
+        columns=tuple(columns[i] for i in kept),
+        rows=tuple(Row(group=row.group, cells=tuple(row.cells[i] for i in kept)) for row in rows),
+        notes=tuple(notes),
+    )
+
+
+def _grouped(rows: list[Record], key: str) -> dict[str, list[Record]]:
+    groups: dict[str, list[Record]] = {}
+    for row in rows:
+        groups.setdefault(row[key] or row["term"], []).append(row)
+    return groups
