@@ -50,6 +50,7 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    group_label: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -75,13 +75,13 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
 
 def forest_picture(tidy: pd.DataFrame, *, language: str = "en", kind: str = "svg") -> bytes:
     """Return the forest plot as an SVG or PNG file; the same rows give the same bytes."""
-    import matplotlib as mpl
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     words = load_language(language)
     rows = drawn(tidy)
     lines = _lines(rows, words)
-    with mpl.rc_context({**mpl.rcParamsDefault, **_FONT, "svg.hashsalt": "sweval"}), warnings.catch_warnings():
+    with style.context(["default", {**_FONT, "svg.hashsalt": "sweval"}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=_size(lines), layout="constrained")
         _draw(figure.add_subplot(), rows, lines, words)
@@ -169,7 +169,7 @@ def _draw(ax: Axes, rows: list[Record], lines: list[tuple[str, Record | None]], 
                 place,
                 f"{words.number(row['estimate'], 2)} {limits}".rstrip(),
                 transform=ax.get_yaxis_transform(),
-                va="center",
+                va="center_baseline",
             )
         y += height
     ax.set(xlim=(low, high), ylim=(y + 0.3, -1.0))
@@ -195,7 +195,7 @@ def _name_the_axis(ax: Axes, rows: list[Record], words: Language) -> None:
         -0.5,
         words.say("plot.values" if known else "plot.values_apart", level=level),
         transform=ax.get_yaxis_transform(),
-        va="center",
+        va="center_baseline",
         fontweight="bold",
     )
 

@@ -354,6 +354,9 @@ def _withheld(counts: dict[str, int | None], small_cells: int) -> set[str]:
     return {min(others, key=lambda term: known[term])} if len(small) == 1 and others else set()
 
 
+_GROUPED_BY = {"effects": "side", "apart": "side", "participants": "comparison", "coefficients": "comparison"}
+
+
 def _table(name: str, columns: Sequence[Column], rows: Sequence[Row], words: Language, notes: Sequence[str]) -> Table:
     """Leave out columns that no row fills."""
     empty = words.say("table.empty")
@@ -363,6 +366,7 @@ def _table(name: str, columns: Sequence[Column], rows: Sequence[Row], words: Lan
         caption=words.say(f"table.{name}"),
         columns=tuple(columns[i] for i in kept),
         rows=tuple(Row(group=row.group, cells=tuple(row.cells[i] for i in kept)) for row in rows),
+        group_label=words.say(f"column.{_GROUPED_BY[name]}") if name in _GROUPED_BY else "",
         notes=tuple(notes),
     )
 

@@ -1,0 +1,183 @@
+"""`sw.report`: one folder with the page, the numbers and the picture of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweval.errors import OutputError, did_you_mean
+from sweval.reporting import html
+from sweval.reporting.folder import write_folder
+from sweval.reporting.language import Language, load_language
+from sweval.reporting.plots import forest_in_words, forest_picture
+from sweval.reporting.sentences import effect_sentences, question
+from sweval.reporting.spreadsheet_safe import csv_bytes
+from sweval.reporting.tables import block, records, tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sweval.reporting.cells import Table
+    from sweval.result import Result
+
+FORMATS = ("html", "xlsx")
+_PROMISED = ("docx",)
+_READING = ("g", "interval", "df", "direct", "size")
+
+
+def report(
+    result: Result,
+    folder: str | Path,
+    *,
+    title: str | None = None,
+    language: str = "en",
+    formats: Sequence[str] = ("html",),
+    small_cells: int = 11,
+    inputs: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write the report of a result: the page, the numbers, the picture, and a manifest.
+
+    Use it for people who decide about a service. It prints what the result holds and never fits anything; for your
+    own tables start from `result.tidy()`.
+
+    Parameters
+    ----------
+    result
+        What a design, a study or a sum of results returned.
+    folder
+        Where to write; made where it does not exist.
+    title
+        By default the study's title.
+    language
+        `"en"` or `"id"`.
+    formats
+        `"html"` (report.html) and `"xlsx"` (effects.xlsx). effects.csv, with the columns of `tidy()`, forest.svg,
+        forest.png and manifest.json are always written.
+    small_cells
+        Counts below it are shown as `<11` on the page and in the workbook. effects.csv holds all counts.
+    inputs
+        Name and SHA-256 of the files that were read, for the manifest.
+
+    Returns
+    -------
+    list of pathlib.Path
+        What was written, the manifest last.
+
+    Raises
+    ------
+    OutputError
+        If a format is unknown, or the folder holds a file of the same name that sweval did not write. Nothing is
+        written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sweval.result import Estimate, Result
+    >>> row = Estimate(term="arm[program]", measure="hedges_g", estimate=0.25, metric="person_total", method="example")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in report(Result(estimates=(row,)), folder)]
+    ['effects.csv', 'forest.svg', 'forest.png', 'report.html', 'manifest.json']
+    """
+    check_formats(formats)
+    tidy = result.tidy()
+    words = load_language(language)
+    named = title or next((row.study for row in result.estimates if row.study), None) or words.say("report.title")
+    files = {"effects.csv": csv_bytes(tidy)}
+    drawable = any(block(row) == "effects" for row in records(tidy))
+    if drawable:
+        files["forest.svg"] = forest_picture(tidy, language=language)
+        files["forest.png"] = forest_picture(tidy, language=language, kind="png")
+    shown = tables(tidy, language=language, small_cells=small_cells)
+    if "html" in formats:
+        body = _body(result, tidy, shown, files.get("forest.svg"), words, small_cells)
+        footer = _footer(words)
+        files["report.html"] = html.page(title=named, language=words.code, body=body, footer=footer).encode("utf-8")
+    if "xlsx" in formats:
+        from sweval.reporting.xlsx import workbook
+
+        notes = words.say("sheet.notes"), words.say("report.notes"), list(result.notes)
+        files["effects.xlsx"] = workbook(shown, sheets=[words.say(f"sheet.{t.name}") for t in shown], notes=notes)
+    return write_folder(Path(folder), files, inputs=inputs or {}, option="--out")
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Check that every format can be written.
+
+    Raises
+    ------
+    OutputError
+        Naming the format.
+    """
+    for name in formats:
+        if name in _PROMISED:
+            raise OutputError("Word output comes with a later release; use html or xlsx.", where=f'format "{name}"')
+        if name not in FORMATS:
+            raise OutputError(f'"{name}" is no format of a report.', fix=did_you_mean(name, FORMATS))
+
+
+def _footer(words: Language) -> str:
+    from sweval import __version__
+
+    return words.say("report.footer", version=__version__)
+
+
+def _body(
+    result: Result, tidy: pd.DataFrame, shown: Sequence[Table], forest: bytes | None, words: Language, small_cells: int
+) -> list[str]:
+    """Return the sections of the page in reading order."""
+    held = {table.name: html.table(table) for table in shown}
+    parts = [html.paragraph(question(tidy, language=words.code), style="lead")]
+    parts.append(html.heading(words.say("report.effects")))
+    parts.append(held.get("effects") or html.paragraph(words.say("report.no_effects")))
+    if forest is not None:
+        alternative = forest_in_words(tidy, language=words.code)
+        parts.append(html.picture(forest, alternative=alternative, caption=words.say("plot.caption")))
+    if "apart" in held:
+        parts.append(held["apart"])
+    said = effect_sentences(tidy, language=words.code, small_cells=small_cells)
+    if said:
+        parts += [html.heading(words.say("report.in_words")), html.bullets(said)]
+    if "participants" in held:
+        parts += [html.heading(words.say("report.participants")), held["participants"]]
+    if "reliability" in held:
+        parts += [html.heading(words.say("report.reliability")), held["reliability"]]
+    parts += _notes(result, words)
+    parts.append(html.heading(words.say("report.methods")))
+    parts += _in_english(_method_sentences(tidy, words), words)
+    parts += [held[name] for name in ("icc", "other") if name in held]
+    if "coefficients" in held:
+        parts.append(html.folded(words.say("report.details"), held["coefficients"]))
+    parts += [html.heading(words.say("report.reading"))]
+    parts.append(html.bullets([words.say(f"reading.{key}") for key in _READING]))
+    parts.append(html.paragraph(words.say("report.files"), style="soft"))
+    return parts
+
+
+def _notes(result: Result, words: Language) -> list[str]:
+    parts = [html.heading(words.say("report.notes"))]
+    if not result.notes:
+        return [*parts, html.paragraph(words.say("report.notes_none"))]
+    return [*parts, html.paragraph(words.say("report.notes_intro")), *_in_english(result.notes, words)]
+
+
+def _in_english(texts: Sequence[str], words: Language) -> list[str]:
+    """Return sentences of the program, which are English in every report, and say so where the report is not."""
+    if not texts:
+        return []
+    if words.code == "en":
+        return [html.bullets(texts)]
+    return [html.paragraph(words.say("report.english"), style="soft"), html.bullets(texts, language="en")]
+
+
+def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
+    """Return every method once with the analyses it was used for."""
+    uses: dict[str, list[str]] = {}
+    for row in records(tidy):
+        if block(row) in ("effects", "apart", "reliability", "icc", "other"):
+            label = ": ".join(text for text in (row["comparison"], row["outcome"]) if text) or row["term"]
+            uses.setdefault(row["method"], []).append(label)
+    return [
+        words.say("report.method_row", used="; ".join(dict.fromkeys(labels)), method=method)
+        for method, labels in uses.items()
+    ]

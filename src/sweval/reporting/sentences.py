@@ -1,0 +1,129 @@
+"""One plain sentence per effect: interval, design and df in it, no verdict on size, no stars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sweval.reporting.cells import Record
+from sweval.reporting.language import Language, load_language
+from sweval.reporting.tables import block, by_side, design_in_words, level_of, records, service_in_words, side
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
+    """Say every standardised effect in words, direct service first.
+
+    The sentence gives the difference, its interval, what was assigned, how many clients and clusters stand behind it
+    and the df; a second one says on which side of no difference the interval lies. It never says that an effect is
+    large, or that there is none.
+
+    Parameters
+    ----------
+    tidy
+        `Result.tidy()`; the rows of unadjusted means name the comparison arm.
+    language
+        `"en"` or `"id"`.
+    small_cells
+        Counts below it are said as `<11`.
+    """
+    words = load_language(language)
+    rows = records(tidy)
+    arms = _comparison_arms(rows)
+    said = [
+        _effect(row, arms.get((row["comparison"], row["outcome"])), words, small_cells)
+        for row in by_side(row for row in rows if block(row) == "effects")
+    ]
+    said += [
+        _change(row, words, small_cells)
+        for row in by_side(row for row in rows if block(row) == "apart")
+        if row["measure"] == "standardized_mean_change"
+    ]
+    return tuple(said)
+
+
+def question(tidy: pd.DataFrame, *, language: str = "en") -> str:
+    """Return the question that the effects of a study answer."""
+    words = load_language(language)
+    rows = records(tidy)
+    effects = [row for row in rows if block(row) == "effects"] or [row for row in rows if block(row) == "apart"]
+    named = list(dict.fromkeys(row["comparison"] for row in effects if row["comparison"]))
+    outcomes = list(dict.fromkeys(row["outcome"] for row in effects if row["outcome"]))
+    if not named or not outcomes:
+        return words.say("report.question_plain")
+    return words.say("report.question", comparisons=words.listing(named), outcomes=words.listing(outcomes))
+
+
+def _comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], str]:
+    """Return the one arm that is not the treated one, where the rows name exactly two."""
+    arms: dict[tuple[str | None, str | None], dict[str, None]] = {}
+    treated: dict[tuple[str | None, str | None], str] = {}
+    for row in rows:
+        key = row["comparison"], row["outcome"]
+        if row["measure"] == "mean":
+            arms.setdefault(key, {})[row["term"]] = None
+        elif block(row) == "effects":
+            treated[key] = row["term"]
+    others = {key: [term for term in found if term != treated.get(key)] for key, found in arms.items()}
+    return {key: level_of(found[0]) or found[0] for key, found in others.items() if len(found) == 1}
+
+
+def _effect(row: Record, comparison_arm: str | None, words: Language, small_cells: int) -> str:
+    treated = level_of(row["term"])
+    size = words.number(abs(row["estimate"]), 2)
+    same = size == words.number(0.0, 2)
+    sentence = words.say(
+        "sentence.effect_zero" if same else "sentence.effect",
+        **_common(row, words, small_cells),
+        treated=words.say("sentence.treated", arm=treated) if treated else words.say("sentence.treated_unknown"),
+        control=words.say("sentence.control", arm=comparison_arm)
+        if comparison_arm
+        else words.say("sentence.control_unknown"),
+        size=size,
+        direction=words.say("sentence.better" if row["estimate"] > 0 else "sentence.worse"),
+        design=_design(row, words),
+    )
+    verdict = _where_the_interval_lies(row)
+    return f"{sentence} {words.say(verdict)}" if verdict else sentence
+
+
+def _change(row: Record, words: Language, small_cells: int) -> str:
+    return words.say(
+        "sentence.change",
+        **_common(row, words, small_cells),
+        size=words.number(abs(row["estimate"]), 2),
+        direction=words.say("sentence.improved" if row["estimate"] > 0 else "sentence.worsened"),
+    )
+
+
+def _common(row: Record, words: Language, small_cells: int) -> dict[str, str]:
+    n = row["n"]
+    return {
+        "comparison": row["comparison"] or words.say("table.empty"),
+        "side": words.say(f"sentence.side_{side(row)}", service=service_in_words(row, words)),
+        "outcome": row["outcome"] or words.say("table.empty"),
+        "level": words.level(row["conf_level"]),
+        "low": words.number(row["conf_low"], 2),
+        "high": words.number(row["conf_high"], 2),
+        "n": words.say("table.empty") if n is None else f"<{small_cells}" if n < small_cells else str(n),
+        "inference": words.say("sentence.no_df")
+        if row["df"] is None
+        else words.say("sentence.t", df=words.number(row["df"], 1)),
+    }
+
+
+def _design(row: Record, words: Language) -> str:
+    design = design_in_words(row, words)
+    if row["clusters"] is None:
+        return design
+    return words.say("locale.joiner").join([design, words.say("design.clusters", clusters=row["clusters"])])
+
+
+def _where_the_interval_lies(row: Record) -> str | None:
+    low, high = row["conf_low"], row["conf_high"]
+    if low is None or high is None:
+        return None
+    if low > 0:
+        return "sentence.excludes_null_better"
+    return "sentence.excludes_null_worse" if high < 0 else "sentence.includes_null"
