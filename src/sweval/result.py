@@ -35,6 +35,41 @@ class Estimate:
     `estimate` of a coefficient keeps its raw sign. A standardised effect is oriented so that positive means
     improvement, and `method` says so. `variance` belongs in reports, `weight_variance` (free of the effect itself)
     in the weights of a synthesis.
+
+    Attributes
+    ----------
+    comparison, service
+        The design's name, and the service type that makes it direct or indirect (`SERVICES`).
+    outcome
+        Column that was analysed, with the wave where there are several.
+    term
+        What the number belongs to: `arm[training]`, `(Intercept)`, `change`, a cluster column.
+    measure
+        What kind of number it is: `hedges_g`, `coefficient`, `mean`, `sd`, `icc`, `alpha`, ...
+    estimate
+        The number.
+    std_error, conf_low, conf_high, conf_level
+        Its standard error and the interval that belongs to the measure, at this level.
+    statistic, df, p_value, null
+        The test of `estimate` = `null`; `df` are the degrees of freedom of the standard error.
+    better
+        Which direction of the outcome is an improvement: "higher" or "lower".
+    n, clusters
+        Rows and clusters that were used.
+    method
+        How the number was made, in one line.
+    study
+        Title of the study file.
+    metric
+        The scale of `estimate`: `raw`, `person_total`, `uncontrolled_change`, ...; only equal metrics are comparable.
+    standardizer
+        Which standard deviation a standardised effect was divided by.
+    adjusted
+        Whether the baseline or other covariates were taken into account.
+    level_assigned, level_outcome
+        What was assigned, and on whom the outcome was measured.
+    variance, weight_variance
+        Sampling variance for reports, and the part free of the effect itself for weights.
     """
 
     comparison: str | None = None
@@ -67,7 +102,19 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """One fitted model; a row of `Result.glance()`. `rows` = `used` + `dropped`."""
+    """One fitted model; a row of `Result.glance()`. `rows` = `used` + `dropped`.
+
+    Attributes
+    ----------
+    outcome, model, engine
+        What was analysed, with which design, computed by what.
+    rows, used, dropped, clusters
+        Counts; why rows were dropped is in the notes.
+    icc
+        Share of the outcome's variance between clusters, within arms.
+    log_likelihood, converged, singular
+        State of the fit, where the engine has one.
+    """
 
     outcome: str | None
     model: str
