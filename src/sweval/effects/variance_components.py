@@ -1,0 +1,372 @@
+"""Variance components by moments, and what they do to a pooled standard deviation.
+
+Layouts are given as arrays of integer codes, one per person: `arm` 0, 1, ...; a factor 0, 1, ... with -1 for a person
+whom the factor does not touch (a client of the arm without groups). Nothing of size persons x persons is ever built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from sweval.effects.layout import (
+    checked,
+    counts_of,
+    per_arm,
+    persons_df,
+    quadratic_form,
+    square_norms,
+    traces_of,
+)
+from sweval.errors import DesignError
+
+__all__ = [
+    "Icc",
+    "PooledSd",
+    "VarianceComponents",
+    "anova_icc",
+    "mean_difference_variance",
+    "moment_components",
+    "pooled_sd_moments",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Icc:
+    """An intraclass correlation within arms: share of the person-level variance that lies between clusters.
+
+    `mean_size` is the cluster size n0 of the unbalanced analysis of variance. `truncated` is True if the estimate was
+    negative and was set to 0 (the interval is the untruncated one, cut at 0). `df` are those between and within.
+    """
+
+    icc: float
+    between: float
+    within: float
+    conf_low: float
+    conf_high: float
+    clusters: int
+    mean_size: float
+    df: tuple[int, int]
+    truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledSd:
+    """How the pooled within-arm standard deviation S of persons behaves under a clustered layout.
+
+    `expected` is E(S^2); `c` makes c * S consistent for the wanted standard deviation; `nu` are its degrees of freedom.
+    """
+
+    expected: float
+    c: float
+    nu: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class VarianceComponents:
+    """Variances of the factors, in their order, and of the residual, one per arm.
+
+    `truncated` names the positions whose estimate was negative and was set to 0: factors first, then residuals.
+    """
+
+    factors: tuple[float, ...]
+    residual: tuple[float, ...]
+    truncated: tuple[int, ...]
+
+
+def anova_icc(y: ArrayLike, cluster: ArrayLike, arm: ArrayLike, *, conf_level: float = 0.95) -> Icc:
+    r"""Estimate the intraclass correlation within arms by one-way analysis of variance, clusters of unequal size.
+
+    For trials that assign whole clusters. Where clusters hold clients of both arms, each half counts as a cluster of
+    its own; use `moment_components` for such layouts.
+
+    Parameters
+    ----------
+    y
+        Outcome, one value per person, none missing.
+    cluster, arm
+        Integer codes, one per person. Clusters are told apart by (arm, cluster).
+    conf_level
+        Of the interval, which is exact for equal cluster sizes and approximate otherwise (Searle, 1971).
+
+    Returns
+    -------
+    Icc
+
+    Raises
+    ------
+    DesignError
+        If every arm has one cluster only, or every cluster one person only: the two variances cannot be told apart.
+
+    Notes
+    -----
+    .. math::
+        \hat\sigma_B^2 = (MS_B - MS_W)/n_0, \quad
+        n_0 = \Big(N - \sum_a \sum_{j \in a} n_j^2/N_a\Big) / (M - A)
+
+    for N persons in M clusters in A arms.
+
+    Examples
+    --------
+    >>> found = anova_icc([1, 2, 4, 5, 2, 3, 6, 7], [0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> print(f"{found.icc:.3f}, {found.clusters} clusters")
+    0.923, 4 clusters
+    """
+    values, codes, arms = checked(y, [cluster], arm)
+    inner = codes[0]
+    if (inner < 0).any():
+        raise DesignError("every person needs a cluster.", fix="Leave out the rows without one.")
+    joint = np.unique(inner + arms * (int(inner.max()) + 1), return_inverse=True)[1]
+    sizes = np.bincount(joint)
+    arm_of_cluster = np.zeros(sizes.size, dtype=np.int64)
+    arm_of_cluster[joint] = arms
+    persons, clusters, groups = values.size, sizes.size, np.unique(arms).size
+    df_between, df_within = clusters - groups, persons - clusters
+    if df_between < 1 or df_within < 1:
+        lacking = "cluster per arm" if df_between < 1 else "person per cluster"
+        raise DesignError(
+            f"with one {lacking} only, differences between clusters cannot be told from differences within.",
+            fix="Supply an intraclass correlation from earlier studies.",
+        )
+    cluster_means = np.bincount(joint, values) / sizes
+    arm_means = np.bincount(arms, values) / np.maximum(np.bincount(arms), 1)
+    mean_square_between = float((sizes * (cluster_means - arm_means[arm_of_cluster]) ** 2).sum() / df_between)
+    mean_square_within = float(((values - cluster_means[joint]) ** 2).sum() / df_within)
+    if mean_square_between + mean_square_within == 0:
+        raise DesignError("the outcome does not vary within the arms.")
+    squares = np.bincount(arm_of_cluster, sizes.astype(float) ** 2)
+    mean_size = float((persons - (squares / np.maximum(np.bincount(arms), 1)).sum()) / df_between)
+    between = max(0.0, (mean_square_between - mean_square_within) / mean_size)
+    low, high = _icc_limits(
+        mean_square_between, mean_square_within, mean_size, (df_between, df_within), conf_level=conf_level
+    )
+    return Icc(
+        icc=between / (between + mean_square_within),
+        between=between,
+        within=mean_square_within,
+        conf_low=low,
+        conf_high=high,
+        clusters=clusters,
+        mean_size=mean_size,
+        df=(df_between, df_within),
+        truncated=mean_square_between < mean_square_within,
+    )
+
+
+def pooled_sd_moments(
+    arm: ArrayLike,
+    factors: Sequence[ArrayLike],
+    variances: Sequence[float],
+    *,
+    residual: float | Sequence[float],
+    target: float | None = None,
+) -> PooledSd:
+    r"""Return design factor and degrees of freedom of the pooled person-level standard deviation, for any layout.
+
+    The ordinary pooled standard deviation underestimates the population's when persons come in clusters, and rests on
+    fewer degrees of freedom than N - 2. This holds for any number of nested or crossed random-intercept factors; for
+    one factor it is c and h of Hedges (2007), for groups in one arm both variance models of a partially nested trial.
+
+    Parameters
+    ----------
+    arm
+        Integer codes, one per person.
+    factors
+        For each factor the integer codes, one per person; -1 where the factor does not touch the person.
+    variances
+        Variance of each factor.
+    residual
+        Residual variance, one for all or one per arm (arms 0, 1, ... in order).
+    target
+        The variance whose root c * S is to estimate. The default is the sum of all components; with residual variances
+        per arm it must be given.
+
+    Returns
+    -------
+    PooledSd
+
+    Raises
+    ------
+    DesignError
+        If lengths disagree, a variance is negative, or no arm has two persons.
+
+    Notes
+    -----
+    With M the projection off the arm means, R the diagonal matrix of residual variances, A arms and Z_k the indicator
+    matrix of factor k,
+
+    .. math::
+        E(S^2) = \frac{\sum_k \sigma_k^2 \operatorname{tr}(Z_k'MZ_k) + \operatorname{tr}(MR)}{N-A}, \quad
+        \operatorname{Var}(S^2) = \frac{2\operatorname{tr}(MVMV)}{(N-A)^2}, \quad
+        c = \sqrt{\sigma_T^2/E(S^2)}, \quad \nu = 2E(S^2)^2/\operatorname{Var}(S^2)
+
+    The traces are sums over counts of persons per pair of levels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> arm, school = np.repeat([0, 1], 100), np.repeat(np.arange(10), 20)
+    >>> found = pooled_sd_moments(arm, [school], [0.2], residual=0.8)
+    >>> print(f"{found.c:.4f} {found.nu:.1f}")
+    1.0198 118.5
+    """
+    _, codes, arms = checked(np.zeros(np.size(arm)), factors, arm)
+    sizes = np.bincount(arms)
+    noise = per_arm(residual, sizes.size)
+    weights = np.asarray(variances, dtype=float)
+    if weights.shape != (len(codes),) or (weights < 0).any() or (noise < 0).any():
+        raise DesignError("each factor needs one variance, and no variance may be negative.")
+    if target is None:
+        if np.ndim(residual) > 0:
+            raise DesignError("with one residual variance per arm, say which variance is the standard: target=...")
+        target = float(weights.sum() + noise[0])
+    df = persons_df(sizes)
+    traces = np.array([traces_of(code, arms, sizes) for code in codes]).reshape(len(codes), sizes.size)
+    squares = square_norms(codes, arms, sizes)
+    free = np.maximum(sizes - 1.0, 0.0)
+    mean = float(weights @ traces.sum(axis=1) + noise @ free)
+    half_variance = float(weights @ squares @ weights + 2 * weights @ traces @ noise + noise**2 @ free)
+    if mean <= 0:
+        raise DesignError("all variances are zero, so there is no standard deviation.")
+    return PooledSd(expected=mean / df, c=float(np.sqrt(target * df / mean)), nu=mean**2 / half_variance)
+
+
+def mean_difference_variance(
+    arm: ArrayLike, factors: Sequence[ArrayLike], variances: Sequence[float], *, residual: float | Sequence[float]
+) -> float:
+    r"""Return the variance of the difference of the two arm means under the same layout as `pooled_sd_moments`.
+
+    Parameters
+    ----------
+    arm
+        Integer codes, 0 and 1, one per person.
+    factors, variances, residual
+        As in `pooled_sd_moments`.
+
+    Returns
+    -------
+    float
+        :math:`\sum_k \sigma_k^2 \sum_l (n_{l1}/N_1 - n_{l0}/N_0)^2 + \sigma_{e1}^2/N_1 + \sigma_{e0}^2/N_0`.
+
+    Raises
+    ------
+    DesignError
+        If there are not two arms.
+
+    Examples
+    --------
+    >>> mean_difference_variance([0, 0, 1, 1], [[0, 0, 1, 1]], [0.5], residual=1.0)
+    2.0
+    """
+    _, codes, arms = checked(np.zeros(np.size(arm)), factors, arm)
+    sizes = np.bincount(arms)
+    if sizes.size != 2 or (sizes == 0).any():
+        raise DesignError("a difference of means needs two arms, coded 0 and 1.")
+    total = float((per_arm(residual, 2) / sizes).sum())
+    for code, variance in zip(codes, variances, strict=True):
+        count = counts_of(code, arms, 2)
+        total += float(variance * ((count[:, 1] / sizes[1] - count[:, 0] / sizes[0]) ** 2).sum())
+    return total
+
+
+def moment_components(
+    y: ArrayLike, arm: ArrayLike, factors: Sequence[ArrayLike], *, residual_by_arm: bool = False
+) -> VarianceComponents:
+    r"""Estimate several variance components at once from quadratic forms, within arms.
+
+    For layouts that one intraclass correlation does not describe, such as groups in one arm inside agencies. Unbiased
+    before truncation, no iteration, no normality needed; a likelihood fit is more precise when sizes differ much.
+
+    Parameters
+    ----------
+    y
+        Outcome, one value per person, none missing.
+    arm
+        Integer codes.
+    factors
+        Integer codes per factor; -1 where the factor does not touch the person.
+    residual_by_arm
+        Let each arm have a residual variance of its own.
+
+    Returns
+    -------
+    VarianceComponents
+
+    Raises
+    ------
+    DesignError
+        If the layout does not tell the components apart, for example one person per group.
+
+    Notes
+    -----
+    MINQUE(0), Rao (1971); the equations of Henderson's first method with unweighted sums of squares. With M off the
+    arm means, :math:`q_k = \lVert Z_k' M y \rVert^2` has the expectation
+    :math:`\sum_l \sigma_l^2 \lVert Z_k' M Z_l \rVert_F^2 + \sum_a \sigma_{ea}^2 \operatorname{tr}(Z_{ka}'MZ_{ka})`, and
+    the residual sum of squares of arm a
+    :math:`\sum_l \sigma_l^2 \operatorname{tr}(Z_{la}'MZ_{la}) + \sigma_{ea}^2 (N_a - 1)`. A negative solution is set
+    to 0, the most negative first, and the others are solved again.
+
+    Examples
+    --------
+    >>> y, group = [1, 2, 5, 6, 3, 4, 4, 3], [0, 0, 1, 1, -1, -1, -1, -1]
+    >>> found = moment_components(y, [1, 1, 1, 1, 0, 0, 0, 0], [group])
+    >>> print(f"{found.factors[0]:.2f} {found.residual[0]:.2f}")
+    7.80 0.40
+    """
+    values, codes, arms = checked(y, factors, arm)
+    sizes = np.bincount(arms)
+    off_means = values - (np.bincount(arms, values) / np.maximum(sizes, 1))[arms]
+    traces = np.array([traces_of(code, arms, sizes) for code in codes]).reshape(len(codes), sizes.size)
+    squares = square_norms(codes, arms, sizes)
+    forms = np.array([quadratic_form(code, off_means) for code in codes])
+    residuals = np.bincount(arms, off_means**2)
+    free = np.maximum(sizes - 1.0, 0.0)
+    if not residual_by_arm:
+        traces, residuals = traces.sum(axis=1, keepdims=True), residuals.sum(keepdims=True)
+        free = free.sum(keepdims=True)
+    matrix = np.block([[squares, traces], [traces.T, np.diag(free)]])
+    solution, truncated = _solve_nonnegative(matrix, np.concatenate([forms, residuals]), len(codes))
+    noise = solution[len(codes) :]
+    return VarianceComponents(
+        factors=tuple(float(part) for part in solution[: len(codes)]),
+        residual=tuple(float(part) for part in (noise if residual_by_arm else np.repeat(noise, sizes.size))),
+        truncated=truncated,
+    )
+
+
+def _solve_nonnegative(matrix: FloatArray, forms: FloatArray, factors: int) -> tuple[FloatArray, tuple[int, ...]]:
+    """Solve the moment equations; set the most negative factor to 0 and solve again until none is negative."""
+    dropped: list[int] = []
+    while True:
+        kept = [index for index in range(forms.size) if index not in dropped]
+        part = matrix[np.ix_(kept, kept)]
+        scale = np.sqrt(np.maximum(np.diag(part), 0))
+        if (scale == 0).any() or np.linalg.cond(part / np.outer(scale, scale)) > 1e10:
+            raise DesignError(
+                "the layout does not tell the variance between clusters or groups from the rest.",
+                fix="Each needs at least two units within an arm, and units of two persons or more.",
+            )
+        solution = np.zeros(forms.size)
+        solution[kept] = np.linalg.solve(part, forms[kept])
+        if (solution[:factors] >= 0).all():
+            negative = np.flatnonzero(solution < 0).tolist()
+            return np.maximum(solution, 0), tuple(sorted(dropped + negative))
+        dropped.append(int(np.argmin(solution[:factors])))
+
+
+def _icc_limits(
+    between: float, within: float, size: float, df: tuple[int, int], *, conf_level: float
+) -> tuple[float, float]:
+    """Return the F-based limits of the intraclass correlation, cut at 0."""
+    if within == 0:
+        return 1.0, 1.0
+    ratio, tail = between / within, (1 - conf_level) / 2
+    limits = [ratio / float(special.fdtri(*df, level)) for level in (1 - tail, tail)]
+    low, high = (max(0.0, (limit - 1) / (limit + size - 1)) for limit in limits)
+    return low, high
