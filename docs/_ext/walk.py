@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sweval.models.base.design import kinds
 
 import sweval as sw
 from sweval.data.datasets import about
+from sweval.models.base.design import kinds
 
 
 def _cell(value: object) -> str:
@@ -118,8 +118,9 @@ def _help(*command: str) -> str:
 
 
 def _command_line() -> str:
-    from sweval.cli import app
     from typer.main import get_command
+
+    from sweval.cli import app
 
     parts = [
         "# Command line",
