@@ -1,0 +1,226 @@
+"""From several rows per client to one: the outcome at a wave, the baseline, and what does not change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweval.errors import DesignError, did_you_mean
+from sweval.models.base.roles import Roles
+from sweval.models.base.values import keyed, label_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Positions = NDArray[np.intp]
+_LISTED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """The data of one outcome wave, one row per client.
+
+    Parameters
+    ----------
+    label
+        The wave, or None where the data have no waves.
+    table
+        Columns by role: `outcome`, `baseline`, `arm`, `cluster`, `group`, and covariates by name.
+    unlinked
+        Rows that could not be used because they carry no client id.
+    notes
+        What was done to get here.
+    """
+
+    label: str | None
+    table: pd.DataFrame
+    unlinked: int
+    notes: tuple[str, ...]
+
+
+def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]:
+    """Return one table per outcome wave, or the table itself where no wave is named.
+
+    Raises
+    ------
+    DesignError
+        If a client has two rows at a wave, changes arm, cluster or group, or a wave is not in the data.
+    """
+    if roles.wave is None:
+        if roles.client is not None:
+            _refuse_repeated_clients(table, roles)
+        columns = {"outcome": outcome, "baseline": roles.baseline, **roles.fixed_columns()}
+        picked = {role: table[column] for role, column in columns.items() if column is not None}
+        return [Occasion(label=None, table=_frame(picked, table, roles.covariates), unlinked=0, notes=())]
+
+    wave, labels, _ = keyed(table[roles.wave], as_label=True)
+    before, after = _waves(labels, roles, list(table.columns))
+    notes: list[str] = []
+    unknown = int((wave < 0).sum())
+    if unknown:
+        notes.append(f'{unknown} rows have no value in "{roles.wave}" and were left out.')
+    if roles.client is None:
+        client = np.arange(len(table))
+        count, unlinked = len(table), unknown
+    else:
+        client, ids, _ = keyed(table[roles.client], as_label=False)
+        count, unlinked = len(ids), int((client < 0).sum())
+        if unlinked:
+            notes.append(f'{unlinked} rows have no client id in "{roles.client}" and were left out.')
+    used = np.isin(wave, [number for number in [before, *after] if number is not None]) & (client >= 0)
+    if roles.client is not None:
+        _refuse_duplicates(client, wave, used, roles)
+    found = []
+    for number in after:
+        here = _rows_at(client, wave, number, count)
+        first = here if before is None else _rows_at(client, wave, before, count)
+        subject = here >= 0 if roles.client is None else np.ones(count, dtype=bool)
+        rows = np.flatnonzero(used & np.isin(wave, [number, number if before is None else before]))
+        picked = {"outcome": _taken(table[outcome], here[subject])}
+        said: list[str] = []
+        if before is not None:
+            picked["baseline"] = _taken(table[outcome], first[subject])
+        elif roles.baseline is not None:
+            at, note = _covariate_rows(table[roles.baseline], client, rows, first)
+            picked["baseline"], said = _taken(table[roles.baseline], at[subject]), said + note
+        for role, column in roles.fixed_columns().items():
+            at = _fixed_rows(table[column], client, rows, count, roles)
+            picked[role] = _taken(table[column], at[subject])
+        for column in roles.covariates:
+            at, note = _covariate_rows(table[column], client, rows, first)
+            picked[column], said = _taken(table[column], at[subject]), said + note
+        found.append(
+            Occasion(label=labels[number], table=_frame(picked, None, ()), unlinked=unlinked, notes=(*notes, *said))
+        )
+    return found
+
+
+def _frame(picked: dict[str, pd.Series], table: pd.DataFrame | None, covariates: tuple[str, ...]) -> pd.DataFrame:
+    """Join columns by role; covariates keep their names under the key `covariate <name>`."""
+    import pandas as pd
+
+    extra = {} if table is None else {name: table[name] for name in covariates}
+    roles = ("outcome", "baseline", "arm", "cluster", "group")
+    columns = {name: column for name, column in picked.items() if name in roles}
+    columns |= {f"covariate {name}": column for name, column in picked.items() if name not in roles}
+    return pd.DataFrame(columns | {f"covariate {name}": column for name, column in extra.items()})
+
+
+def _taken(column: pd.Series, rows: Positions) -> pd.Series:
+    """Return the values at the rows; -1 is missing."""
+    return column.reindex(rows).reset_index(drop=True)
+
+
+def _waves(labels: list[str], roles: Roles, columns: list[str]) -> tuple[int | None, list[int]]:
+    """Return the numbers of the baseline wave (None if the baseline is no wave) and of the outcome waves."""
+    place = {label: number for number, label in enumerate(labels)}
+    before = None if roles.baseline is None else place.get(label_key(roles.baseline) or "")
+    if roles.baseline is not None and before is None and roles.baseline not in columns:
+        raise DesignError(
+            f'the baseline "{roles.baseline}" is neither a wave in "{roles.wave}" nor a column.',
+            where=roles.where,
+            fix=f"Waves: {', '.join(labels[:_LISTED])}. {did_you_mean(str(roles.baseline), [*labels, *columns])}",
+        )
+    if before is not None and roles.client is None:
+        raise DesignError(
+            "a baseline at another wave needs to know which rows are the same client.",
+            where=roles.where,
+            fix='Name the id column with client="...".',
+        )
+    wanted = [label for number, label in enumerate(labels) if number != before]
+    if roles.outcome_waves:
+        wanted = [label_key(value) or "" for value in roles.outcome_waves]
+    for label in wanted:
+        if label not in place:
+            raise DesignError(
+                f'the outcome wave "{label}" is not in "{roles.wave}".',
+                where=roles.where,
+                fix=did_you_mean(label, labels),
+            )
+        if place[label] == before:
+            raise DesignError(
+                f'"{label}" is both the baseline and the outcome wave.', where=roles.where, fix="Name two waves."
+            )
+    if not wanted:
+        raise DesignError(f'"{roles.wave}" holds no wave but the baseline.', where=roles.where)
+    return before, [place[label] for label in dict.fromkeys(wanted)]
+
+
+def _rows_at(client: Positions, wave: Positions, number: int, count: int) -> Positions:
+    """Return for each client the row at a wave, or -1."""
+    rows = np.flatnonzero((wave == number) & (client >= 0))
+    at = np.full(count, -1, dtype=np.intp)
+    at[client[rows]] = rows
+    return at
+
+
+def _changes(codes: Positions, client: Positions, rows: Positions, count: int) -> tuple[NDArray[np.bool_], Positions]:
+    """Return which clients have more than one value, and for each client a row that has one (-1 = none)."""
+    rows = rows[codes[rows] >= 0]
+    low, high = np.full(count, np.iinfo(np.intp).max), np.full(count, -1)
+    np.minimum.at(low, client[rows], codes[rows])
+    np.maximum.at(high, client[rows], codes[rows])
+    at = np.full(count, -1, dtype=np.intp)
+    at[client[rows]] = rows
+    return (high >= 0) & (low < high), at
+
+
+def _fixed_rows(column: pd.Series, client: Positions, rows: Positions, count: int, roles: Roles) -> Positions:
+    """Return for each client a row that holds the arm (cluster, group), which must not change."""
+    codes, _, _ = keyed(column, as_label=True)
+    changed, at = _changes(codes, client, rows, count)
+    if changed.any():
+        raise DesignError(
+            f'{int(changed.sum())} clients change "{column.name}" between the waves.',
+            where=roles.where,
+            fix="Keep the value as assigned, in one column that does not change (intention to treat).",
+        )
+    return at
+
+
+def _covariate_rows(
+    column: pd.Series, client: Positions, rows: Positions, first: Positions
+) -> tuple[Positions, list[str]]:
+    """Return for each client the row of the earliest wave in use, or any where the value does not change."""
+    codes, _, _ = keyed(column, as_label=True)
+    changed, at = _changes(codes, client, rows, len(first))
+    note = f'"{column.name}" changes between waves for {int(changed.sum())} clients; its value at the first wave in use was taken.'
+    return np.where(changed, first, at), [note] if changed.any() else []
+
+
+def _refuse_duplicates(client: Positions, wave: Positions, used: NDArray[np.bool_], roles: Roles) -> None:
+    """Refuse two rows for the same client at the same wave."""
+    rows = np.flatnonzero(used)
+    pair = client[rows] * (int(wave.max(initial=0)) + 1) + wave[rows]
+    values, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
+    twice = np.flatnonzero(counts > 1)
+    if twice.size:
+        rows = rows[counts[inverse] > 1]
+        raise DesignError(
+            f"{twice.size} clients have more than one row at the same wave ({rows.size} rows: {_numbered(rows)}).",
+            where=roles.where,
+            fix=f'Keep one row per "{roles.client}" and "{roles.wave}"; data rows are counted from 1.',
+        )
+
+
+def _refuse_repeated_clients(table: pd.DataFrame, roles: Roles) -> None:
+    """Refuse several rows per client where no wave tells them apart."""
+    client, _, _ = keyed(table[roles.client], as_label=False)
+    known = client[client >= 0]
+    counts = np.bincount(known)
+    if (counts > 1).any():
+        rows = np.flatnonzero((client >= 0) & (counts[client] > 1))
+        raise DesignError(
+            f"{int((counts > 1).sum())} clients have more than one row ({rows.size} rows: {_numbered(rows)}).",
+            where=roles.where,
+            fix='Keep one row per client, or name the column that tells the waves apart with wave="...".',
+        )
+
+
+def _numbered(rows: Positions) -> str:
+    """Return the first row numbers, counted from 1."""
+    shown = ", ".join(str(int(row) + 1) for row in rows[:_LISTED])
+    return shown + (", ..." if rows.size > _LISTED else "")

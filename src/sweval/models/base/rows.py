@@ -1,0 +1,172 @@
+"""Rows that several designs make: coefficients, the standardised effect, means and spreads, the ICC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.special import stdtrit
+
+from sweval.effects.kernel import standardize
+from sweval.effects.variance_components import Icc
+from sweval.models.base.sample import Sample
+from sweval.models.base.values import label_key
+from sweval.models.engine.ols import Array
+from sweval.result import BETTER, Estimate
+
+
+class Tested(Protocol):
+    """An estimate with its t test."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def std_error(self) -> float: ...
+    @property
+    def df(self) -> float: ...
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What all rows of one analysis have in common."""
+
+    comparison: str | None
+    service: str | None
+    outcome: str
+    better: str | None
+    conf_level: float
+    n: int
+    clusters: int | None
+
+    def row(self, term: str, measure: str, estimate: float, *, method: str, **more: Any) -> Estimate:
+        """Return a row that carries the common facts; `more` overrides and adds."""
+        common = {
+            "comparison": self.comparison,
+            "service": self.service,
+            "outcome": self.outcome,
+            "better": self.better,
+            "n": self.n,
+            "clusters": self.clusters,
+        }
+        return Estimate(term=term, measure=measure, estimate=estimate, method=method, **(common | more))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """The standard deviation in which an effect is expressed.
+
+    Parameters
+    ----------
+    sd
+        The pooled (or supplied) standard deviation.
+    nu
+        Its degrees of freedom.
+    c
+        Factor that makes `c * sd` consistent for the persons' total standard deviation.
+    standardizer
+        Its name in the results.
+    """
+
+    sd: float
+    nu: float
+    c: float
+    standardizer: str
+
+
+def coefficient_rows(facts: Facts, terms: tuple[str, ...], tests: tuple[Tested, ...], *, method: str) -> list[Estimate]:
+    """Return one row per coefficient, raw sign, t interval; without a standard error only the estimate."""
+    rows = []
+    for term, test in zip(terms, tests, strict=True):
+        if np.isnan(test.df):
+            rows.append(facts.row(term, "coefficient", test.estimate, method=method, metric="raw"))
+            continue
+        reach = float(stdtrit(test.df, (1 + facts.conf_level) / 2)) * test.std_error
+        rows.append(
+            facts.row(
+                term,
+                "coefficient",
+                test.estimate,
+                method=method,
+                metric="raw",
+                std_error=test.std_error,
+                conf_low=test.estimate - reach,
+                conf_high=test.estimate + reach,
+                conf_level=facts.conf_level,
+                statistic=test.statistic,
+                df=test.df,
+                p_value=test.p_value,
+                null=0.0,
+            )
+        )
+    return rows
+
+
+def effect_row(facts: Facts, term: str, test: Tested, unit: Unit, *, method: str, **more: Any) -> Estimate:
+    """Return the standardised effect of a raw one, oriented so that positive = improvement."""
+    sign = BETTER[str(facts.better)]
+    effect = standardize(
+        sign * test.estimate,
+        unit.sd,
+        nu=unit.nu,
+        kappa=unit.c * test.std_error / unit.sd,
+        df=test.df,
+        c=unit.c,
+        conf_level=facts.conf_level,
+    )
+    given = {
+        "metric": "person_total",
+        "level_outcome": "client",
+        "standardizer": unit.standardizer,
+        "std_error": float(np.sqrt(effect.variance)),
+        "conf_low": float(effect.conf_low),
+        "conf_high": float(effect.conf_high),
+        "conf_level": facts.conf_level,
+        "statistic": float(effect.statistic),
+        "df": test.df,
+        "p_value": float(effect.p_value),
+        "null": 0.0,
+        "variance": float(effect.variance),
+        "weight_variance": float(effect.weight_variance),
+    }
+    text = f"{method}; noncentral t interval; positive = improvement"
+    return facts.row(term, str(more.pop("measure", "hedges_g")), float(effect.g), method=text, **(given | more))
+
+
+def arm_rows(facts: Facts, sample: Sample, arm: str, labels: tuple[object, object]) -> list[Estimate]:
+    """Return mean and standard deviation of each arm (control first), of the outcome and of the baseline."""
+    assert_treated = sample.treated if sample.treated is not None else np.ones(sample.n, dtype=bool)
+    rows = []
+    for prefix, values in (("", sample.y), ("baseline_", sample.baseline)):
+        if values is None:
+            continue
+        for side, label in ((~assert_treated, labels[0]), (assert_treated, labels[1])):
+            clusters = None if sample.cluster is None else len(np.unique(sample.cluster[side]))
+            term = f"{arm}[{label_key(label)}]"
+            chosen = {"n": int(side.sum()), "clusters": clusters, "method": "unadjusted", "metric": "raw"}
+            rows.append(facts.row(term, f"{prefix}mean", float(values[side].mean()), **chosen))
+            rows.append(facts.row(term, f"{prefix}sd", float(values[side].std(ddof=1)), **chosen))
+    return rows
+
+
+def icc_row(facts: Facts, term: str, icc: Icc) -> Estimate:
+    """Return the intraclass correlation within arms."""
+    return facts.row(
+        term,
+        "icc",
+        icc.icc,
+        method="analysis of variance within arms" + (", negative estimate set to 0" if icc.truncated else ""),
+        conf_low=icc.conf_low,
+        conf_high=icc.conf_high,
+        conf_level=facts.conf_level,
+    )
+
+
+def pooled_sd(values: Array, treated: Array) -> float:
+    """Return the pooled within-arm standard deviation, N - 2 degrees of freedom."""
+    sides = [values[treated == side] for side in (0, 1)]
+    return float(np.sqrt(sum(((side - side.mean()) ** 2).sum() for side in sides) / (len(values) - 2)))
