@@ -188,7 +188,8 @@ def standardize(
         Degrees of freedom of SE(b); they enter interval and p. Equal to `nu` only where kappa is known from the
         design (two independent groups, or a given intraclass correlation).
     c
-        Design factor such that c * s estimates the population standard deviation (1 without clustering).
+        Design factor: s / c estimates the population standard deviation. 1 without clustering, below 1 where s is
+        pooled over clustered persons and so too small.
     conf_level
         Between 0 and 1.
 

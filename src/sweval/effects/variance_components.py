@@ -60,7 +60,7 @@ class Icc:
 class PooledSd:
     """How the pooled within-arm standard deviation S of persons behaves under a clustered layout.
 
-    `expected` is E(S^2); `c` makes c * S consistent for the wanted standard deviation; `nu` are its degrees of freedom.
+    `expected` is E(S^2); S / c is consistent for the wanted standard deviation; `nu` are its degrees of freedom.
     """
 
     expected: float
@@ -184,7 +184,7 @@ def pooled_sd_moments(
     residual
         Residual variance, one for all or one per arm (arms 0, 1, ... in order).
     target
-        The variance whose root c * S is to estimate. The default is the sum of all components; with residual variances
+        The variance whose root S / c is to estimate. The default is the sum of all components; with residual variances
         per arm it must be given.
 
     Returns
@@ -204,7 +204,7 @@ def pooled_sd_moments(
     .. math::
         E(S^2) = \frac{\sum_k \sigma_k^2 \operatorname{tr}(Z_k'MZ_k) + \operatorname{tr}(MR)}{N-A}, \quad
         \operatorname{Var}(S^2) = \frac{2\operatorname{tr}(MVMV)}{(N-A)^2}, \quad
-        c = \sqrt{\sigma_T^2/E(S^2)}, \quad \nu = 2E(S^2)^2/\operatorname{Var}(S^2)
+        c = \sqrt{E(S^2)/\sigma_T^2}, \quad \nu = 2E(S^2)^2/\operatorname{Var}(S^2)
 
     The traces are sums over counts of persons per pair of levels.
 
@@ -214,7 +214,7 @@ def pooled_sd_moments(
     >>> arm, school = np.repeat([0, 1], 100), np.repeat(np.arange(10), 20)
     >>> found = pooled_sd_moments(arm, [school], [0.2], residual=0.8)
     >>> print(f"{found.c:.4f} {found.nu:.1f}")
-    1.0198 118.5
+    0.9806 118.5
     """
     _, codes, arms = checked(np.zeros(np.size(arm)), factors, arm)
     sizes = np.bincount(arms)
@@ -234,7 +234,7 @@ def pooled_sd_moments(
     half_variance = float(weights @ squares @ weights + 2 * weights @ traces @ noise + noise**2 @ free)
     if mean <= 0:
         raise DesignError("all variances are zero, so there is no standard deviation.")
-    return PooledSd(expected=mean / df, c=float(np.sqrt(target * df / mean)), nu=mean**2 / half_variance)
+    return PooledSd(expected=mean / df, c=float(np.sqrt(mean / df / target)), nu=mean**2 / half_variance)
 
 
 def mean_difference_variance(
