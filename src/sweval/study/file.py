@@ -1,0 +1,345 @@
+"""The study file: its tables as records, read and checked without touching the data."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from sweval.data.read import FileOptions
+from sweval.errors import OutputError, StudyError, SwevalError, did_you_mean
+from sweval.models.base.design import Design, kinds
+from sweval.reporting.language import languages
+from sweval.reporting.report import check_formats
+from sweval.result import SERVICES
+from sweval.scoring.definition import instrument
+from sweval.scoring.records import Instrument
+from sweval.study.problems import Problems, checked, checked_keys, list_of_tables
+
+_SECTIONS = ("study", "read", "comparisons", "outcomes", "report")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyTable:
+    """`[study]`."""
+
+    title: str
+    data: str
+    language: str = "en"
+    client: str | None = None
+    wave: str | None = None
+    accept_licence: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeTable:
+    """`[[outcomes]]`: an instrument with its items, or a column that is a score already."""
+
+    instrument: str | None = None
+    items: str | tuple[str, ...] | None = None
+    missing: tuple[int | float | str, ...] = ()
+    coding: str | dict[str, int] | None = None
+    scores: tuple[str, ...] = ()
+    column: str | None = None
+    better: Literal["higher", "lower"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTable:
+    """`[report]`."""
+
+    formats: tuple[str, ...] = ("html",)
+    small_cells: int = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One `[[comparisons]]` with its path inside the file and the design it declares."""
+
+    path: str
+    name: str
+    design: Design
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """An outcome that an instrument gives; `scores` are the score ids that are analysed."""
+
+    path: str
+    instrument: Instrument
+    source: str | Path
+    items: str | tuple[str, ...]
+    missing: tuple[int | float | str, ...]
+    coding: str | dict[int | str, int] | None
+    scores: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """An outcome that is a column of the data."""
+
+    path: str
+    column: str
+    better: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile:
+    """A study file that has no problem of its own; whether the data fit it is another question."""
+
+    path: Path
+    study: StudyTable
+    data: Path
+    comparisons: tuple[Comparison, ...]
+    outcomes: tuple[Scored | Given, ...]
+    report: ReportTable
+    reading: Mapping[str, Any]
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read and check a study file.
+
+    Raises
+    ------
+    StudyError
+        Naming every problem with its path inside the file.
+    """
+    raw = _toml(path)
+    problems = Problems(path)
+    for name in raw:
+        if name not in _SECTIONS:
+            problems.add(name, f"unknown section. {did_you_mean(name, _SECTIONS)}")
+    study = _study(raw, problems)
+    data = _inside(study.data, path.parent, "study.data", problems) if study else None
+    reading = _reading(raw, path.parent, problems)
+    comparisons = _comparisons(raw, study, problems)
+    outcomes = _outcomes(raw, study, path.parent, problems)
+    report = _report(raw, problems)
+    problems.raise_if_any()
+    if study is None or data is None or report is None:
+        raise StudyError("the file cannot be used.", where=path.name)
+    return StudyFile(
+        path=path,
+        study=study,
+        data=data,
+        comparisons=comparisons,
+        outcomes=outcomes,
+        report=report,
+        reading=reading,
+    )
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise StudyError(
+            f"the study file cannot be read ({error.strerror}).",
+            where=str(path),
+            fix="Give the path of a study.toml; `sweval demo` makes one to copy.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise StudyError("the file is not in UTF-8.", where=path.name, fix="Save it as UTF-8 text.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(
+            f"this is no valid TOML: {str(error).rstrip('.')}.",
+            where=path.name,
+            fix="Texts stand in quotes; each [section] stands once, and only [[comparisons]] and [[outcomes]] repeat.",
+        ) from error
+
+
+def _study(raw: Mapping[str, Any], problems: Problems) -> StudyTable | None:
+    if "study" not in raw:
+        problems.add("study", "is missing: the file needs a [study] section with title and data.")
+        return None
+    values = checked(raw["study"], StudyTable, "study", problems)
+    if values is None:
+        return None
+    study = StudyTable(**values)
+    if study.language not in languages():
+        problems.add(
+            "study.language", f'there are no words for "{study.language}". {did_you_mean(study.language, languages())}'
+        )
+    return study
+
+
+def _reading(raw: Mapping[str, Any], folder: Path, problems: Problems) -> dict[str, Any]:
+    """Return `[read]`: the options of `sweval.read`, for a file that does not say everything about itself."""
+    values = checked_keys(raw.get("read", {}), get_type_hints(FileOptions), "read", problems) or {}
+    if values.get("catalog") is not None:
+        values["catalog"] = _inside(str(values["catalog"]), folder, "read.catalog", problems)
+    return values
+
+
+def _report(raw: Mapping[str, Any], problems: Problems) -> ReportTable | None:
+    values = checked(raw.get("report", {}), ReportTable, "report", problems)
+    if values is None:
+        return None
+    report = ReportTable(**values)
+    for number, name in enumerate(report.formats, 1):
+        try:
+            check_formats([name])
+        except OutputError as error:
+            problems.add(f"report.formats[{number}]", str(error))
+    if report.small_cells < 0:
+        problems.add("report.small_cells", "must not be negative; 0 shows every count.")
+    return report
+
+
+def _comparisons(raw: Mapping[str, Any], study: StudyTable | None, problems: Problems) -> tuple[Comparison, ...]:
+    tables = list_of_tables(raw, "comparisons", problems)
+    found: list[Comparison] = []
+    for path, table in tables:
+        design = _design(table, study, path, problems)
+        if design is None:
+            continue
+        if design.name is None and len(tables) > 1:
+            problems.add(f"{path}.name", "is missing: with several comparisons each needs a name.")
+        name = design.name or type(design).__name__
+        if name in [other.name for other in found]:
+            problems.add(f"{path}.name", f'another comparison is called "{name}" too.')
+        found.append(Comparison(path=path, name=name, design=design))
+    return tuple(found)
+
+
+def _design(table: object, study: StudyTable | None, path: str, problems: Problems) -> Design | None:
+    """Return the design that `kind` names; its fields are the other keys, so no design is known here by name."""
+    known = kinds()
+    if not isinstance(table, dict):
+        problems.add(path, "must be a table.")
+        return None
+    kind = table.get("kind")
+    if kind is None:
+        problems.add(f"{path}.kind", f"is missing. {did_you_mean('', known)}")
+        return None
+    if kind not in known:
+        problems.add(f"{path}.kind", f'there is no design "{kind}". {did_you_mean(str(kind), known)}')
+        return None
+    design = known[kind]
+    own = [field.name for field in fields(design)]
+    shared = {name: getattr(study, name) for name in ("client", "wave") if name in own and name not in table}
+    given = {name: value for name, value in table.items() if name != "kind"}
+    values = checked(given, design, path, problems)
+    if given.get("service") is not None and given["service"] not in SERVICES:
+        problems.add(
+            f"{path}.service",
+            f'there is no service "{given["service"]}". {did_you_mean(str(given["service"]), SERVICES)}',
+        )
+        return None
+    if values is None:
+        return None
+    try:
+        return design(**{name: value for name, value in shared.items() if value is not None}, **values)
+    except SwevalError as error:
+        problems.add(path, _without_place(error))
+        return None
+
+
+def _outcomes(
+    raw: Mapping[str, Any], study: StudyTable | None, folder: Path, problems: Problems
+) -> tuple[Scored | Given, ...]:
+    tables = list_of_tables(raw, "outcomes", problems)
+    if not tables:
+        problems.add("outcomes", "is missing: name at least one [[outcomes]].")
+    found: list[Scored | Given] = []
+    columns: dict[str, str] = {}
+    for path, table in tables:
+        values = checked(table, OutcomeTable, path, problems)
+        outcome = None if values is None else _outcome(OutcomeTable(**values), study, folder, path, problems)
+        if outcome is None:
+            continue
+        for column in columns_of(outcome):
+            if column in columns:
+                problems.add(path, f'the outcome "{column}" is in {columns[column]} already.')
+            columns[column] = path
+        found.append(outcome)
+    return tuple(found)
+
+
+def _outcome(
+    table: OutcomeTable, study: StudyTable | None, folder: Path, path: str, problems: Problems
+) -> Scored | Given | None:
+    if (table.instrument is None) == (table.column is None):
+        problems.add(path, "needs either `instrument` (with `items`) or `column` (with `better`).")
+        return None
+    if table.column is not None:
+        wrong = [name for name in ("items", "missing", "coding", "scores") if getattr(table, name)]
+        for name in wrong:
+            problems.add(f"{path}.{name}", "belongs to an instrument, not to a column.")
+        return None if wrong else Given(path=path, column=table.column, better=table.better)
+    if table.better is not None:
+        problems.add(f"{path}.better", "the instrument says it already; leave this key out.")
+    if table.items is None:
+        problems.add(f"{path}.items", 'is missing: give a pattern such as "phq_{item}", or the columns in item order.')
+    source = _instrument_source(table.instrument or "", folder, path, problems)
+    if source is None or table.items is None:
+        return None
+    try:
+        definition = instrument(source, accept_licence=study.accept_licence if study else False)
+    except SwevalError as error:
+        problems.add(f"{path}.instrument", str(error))
+        return None
+    known = [scale.id for scale in definition.scores]
+    unknown = [score for score in table.scores if score not in known]
+    for score in unknown:
+        problems.add(f"{path}.scores", f'{definition.id} has no score "{score}". {did_you_mean(score, known)}')
+    return Scored(
+        path=path,
+        instrument=definition,
+        source=source,
+        items=table.items,
+        missing=table.missing,
+        coding=_coding(table.coding),
+        scores=tuple(score for score in table.scores if score not in unknown) or tuple(known),
+    )
+
+
+def _coding(coding: str | dict[str, int] | None) -> str | dict[int | str, int] | None:
+    """Return a coding whose raw codes are numbers where they look like numbers: every key of a TOML table is text."""
+    if coding is None or isinstance(coding, str):
+        return coding
+    return {int(raw) if raw.removeprefix("-").isdecimal() else raw: code for raw, code in coding.items()}
+
+
+def columns_of(outcome: Scored | Given) -> tuple[str, ...]:
+    """Return the columns that the comparisons are fitted to."""
+    if isinstance(outcome, Given):
+        return (outcome.column,)
+    return tuple(outcome.instrument.scale(score).column for score in outcome.scores)
+
+
+def _instrument_source(name: str, folder: Path, path: str, problems: Problems) -> str | Path | None:
+    """Return an id of the catalogue as it is, a file as a path inside the study's folder."""
+    if not name.endswith(".toml"):
+        return name
+    return _inside(name, folder, f"{path}.instrument", problems)
+
+
+def _inside(name: str, folder: Path, path: str, problems: Problems) -> Path | None:
+    """Return the file of this name below the study's folder; nothing outside it is ever opened."""
+    if "://" in name:
+        problems.add(path, "a web address is not opened: save the file beside the study file.")
+        return None
+    home = folder.resolve()
+    try:
+        target = (home / name).resolve()
+    except (OSError, RuntimeError, ValueError):
+        problems.add(path, "is no usable file name.")
+        return None
+    if Path(name).is_absolute() or "\\" in name or not target.is_relative_to(home):
+        problems.add(path, "the file must be inside the folder of the study file, named relative to it with /.")
+        return None
+    if not target.is_file():
+        near = [entry.name for entry in home.iterdir() if entry.is_file()] if home.is_dir() else []
+        problems.add(
+            path, f'there is no file "{name}" in the folder of the study file. {did_you_mean(name, sorted(near))}'
+        )
+        return None
+    return target
+
+
+def _without_place(error: SwevalError) -> str:
+    """Return an error's sentences without its place: the path inside the study file is the better one."""
+    return f"{error.what} {error.fix}" if error.fix else error.what
