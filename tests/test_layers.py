@@ -20,7 +20,7 @@ LAYERS = [
     ["study"],
     ["cli"],
 ]
-HEAVY = {"pandas", "scipy", "statsmodels", "matplotlib", "seaborn", "pyreadstat", "polars", "duckdb", "pyarrow"}
+HEAVY = {"pandas", "statsmodels", "matplotlib", "seaborn", "pyreadstat", "polars", "duckdb", "pyarrow"}
 
 
 def module_of(path: Path) -> str:
