@@ -1,0 +1,121 @@
+"""What scoring did to the answers, in sentences that travel into the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweval.scoring.answers import Facts
+from sweval.scoring.records import Instrument, Scale
+
+_ROWS_FOR_DOUBT = 20
+"""Below so many rows an unused answer or a negative correlation says little."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """How many rows of one score have how many answers."""
+
+    scale: Scale
+    rows: int
+    by_answered: Mapping[int, int]
+
+
+def scoring_notes(
+    instrument: Instrument, facts: Sequence[Facts], tallies: Sequence[Tally], unasked: Sequence[int]
+) -> list[str]:
+    """Return the notes on one scoring: recoding, missing codes, gates, missing rule, and what looks odd."""
+    notes: list[str] = []
+    if any(entry.column.recoded for entry in facts):
+        notes.append(f"{instrument.id}: the raw codes were converted as declared by coding.")
+    missing: Counter[Any] = sum((entry.missing for entry in facts), Counter())
+    for code, count in missing.items():
+        if count:
+            notes.append(f"{instrument.id}: {_count(count, 'answer')} with the code {code} read as missing.")
+    for gate, count in zip(instrument.gates, unasked, strict=True):
+        if count:
+            which = ", ".join(gate.asks)
+            notes.append(
+                f"{instrument.id}: {_count(count, 'answer')} to {which} not asked for, by the screening questions; "
+                f"counted as {gate.otherwise}."
+            )
+    for tally in tallies:
+        notes += _missing_notes(tally)
+        if tally.scale.bands and not tally.scale.bands_verified:
+            notes.append(
+                f"{tally.scale.column}_band: the bands ({tally.scale.bands_source}) were not checked against a source."
+            )
+    return notes + _odd_answers(instrument, facts)
+
+
+def _missing_notes(tally: Tally) -> list[str]:
+    scale, members = tally.scale, len(tally.scale.items)
+    needed = members - scale.missing.max_missing
+    partial = {count: rows for count, rows in tally.by_answered.items() if needed <= count < members and rows}
+    complete_or_partial = sum(rows for count, rows in tally.by_answered.items() if count >= needed)
+    notes = []
+    if partial:
+        counts = " or ".join(str(count) for count in sorted(partial))
+        checked = "" if scale.missing.verified else "; this rule was not checked against a source"
+        notes.append(
+            f"{scale.column}: {sum(partial.values())} of {tally.rows} rows are prorated from {counts} of {members} "
+            f"answers{checked}."
+        )
+    without = tally.rows - complete_or_partial
+    if without:
+        few = f"fewer than {needed} of {members} items" if scale.missing.max_missing else f"not all {members} items"
+        notes.append(f"{scale.column}: {without} of {tally.rows} rows have no score because {few} were answered.")
+    return notes
+
+
+def _odd_answers(instrument: Instrument, facts: Sequence[Facts]) -> list[str]:
+    """Note items without any variation, and a lowest answer that nobody gave."""
+    notes = []
+    constant = [entry.column.name for entry in facts if entry.answered >= _ROWS_FOR_DOUBT and entry.low == entry.high]
+    if constant:
+        notes.append(f"{instrument.id}: every answer is the same in {', '.join(constant)}.")
+    unused = all(
+        entry.answered >= _ROWS_FOR_DOUBT and entry.low is not None and entry.low > entry.column.item.low
+        for entry in facts
+    )
+    if unused and not any(entry.column.recoded for entry in facts):
+        item = instrument.items[0]
+        notes.append(
+            f"{instrument.id}: nobody gave the lowest answer ({item.low}) to any item. If the form counts from "
+            f'{item.low + 1}, pass coding="{item.low + 1}-{item.low + len(item.codes)}".'
+        )
+    return notes
+
+
+def unreversed_note(scale: Scale, names: Sequence[str], keyed: NDArray[np.float64]) -> list[str]:
+    """Note items whose keyed answers run against the rest of their score.
+
+    Parameters
+    ----------
+    scale
+        The score.
+    names
+        Its item columns.
+    keyed
+        Keyed answers of complete rows, shape (rows, items).
+    """
+    if len(keyed) < _ROWS_FOR_DOUBT or keyed.shape[1] < 3:
+        return []
+    covariance = np.cov(keyed, rowvar=False)
+    with_rest = covariance.sum(axis=1) - np.diag(covariance)
+    against = [name for name, value in zip(names, with_rest, strict=True) if value < 0]
+    if not against:
+        return []
+    return [
+        f"{scale.column}: {', '.join(against)} run{'s' if len(against) == 1 else ''} against the other items. "
+        "Check whether answers were already reversed in the file, or stand in another order."
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun} was" if number == 1 else f"{number} {noun}s were"

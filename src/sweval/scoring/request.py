@@ -1,0 +1,170 @@
+"""What the caller asks for, made explicit: which column holds which item, and what each raw code stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sweval.errors import InstrumentError, did_you_mean
+from sweval.scoring.records import Instrument, Item
+
+RawCode = int | float | str
+CodingArgument = str | Mapping[RawCode, int] | None
+
+_PLACE = re.compile(r"\{item(?::0?(\d+)d)?\}")
+_SPAN = re.compile(r"\s*(-?\d+)\s*(?:-|\.\.|to)\s*(-?\d+)\s*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One item column: the item, its name in the data, and raw code -> declared code."""
+
+    item: Item
+    name: str
+    codes: Mapping[RawCode, int]
+    recoded: bool
+
+    @property
+    def numbers(self) -> dict[int, int]:
+        """The raw codes that a column of numbers can hold, lowest first."""
+        return dict(sorted((raw, code) for raw, code in self.codes.items() if isinstance(raw, int)))
+
+    @property
+    def words(self) -> dict[str, int]:
+        """The raw codes as a column of text holds them."""
+        return {str(raw): code for raw, code in self.codes.items()}
+
+
+def item_columns(instrument: Instrument, items: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the column of each item, from a pattern such as `phq_{item}` or a list in item order.
+
+    `{item}` stands for the item's id and `{item:02d}` for a number padded with zeros; nothing else is special.
+
+    Raises
+    ------
+    InstrumentError
+        If the pattern has no place for the item, or the list does not hold one column per item.
+    """
+    ids = [item.id for item in instrument.items]
+    if isinstance(items, str):
+        found = _PLACE.search(items)
+        if found is None or _PLACE.search(items, found.end()):
+            raise InstrumentError(
+                f'items="{items}" is no pattern with one place for the item.',
+                where=instrument.id,
+                fix='Write items="phq_{item}" (or {item:02d} for 01, 02, ...), or list the columns in item order.',
+            )
+        before, after = items[: found.start()], items[found.end() :]
+        return tuple(before + _padded(name, found) + after for name in ids)
+    names = list(items)
+    if len(names) != len(ids):
+        raise InstrumentError(
+            f"items lists {len(names)} columns, but the instrument has {len(ids)} items.",
+            where=instrument.id,
+            fix=f"List one column per item, in this order: {', '.join(ids)}.",
+        )
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise InstrumentError(
+            f"items lists {', '.join(doubles)} more than once.",
+            where=instrument.id,
+            fix="Each item has a column of its own.",
+        )
+    return tuple(names)
+
+
+def _padded(item_id: str, place: re.Match[str]) -> str:
+    width = place.group(1)
+    if width is None:
+        return item_id
+    if not item_id.isdigit():
+        raise InstrumentError(f'item "{item_id}" is no number, so {place.group(0)} cannot pad it.', fix="Use {item}.")
+    return item_id.zfill(int(width))
+
+
+def request(
+    instrument: Instrument, items: str | Sequence[str], coding: CodingArgument, missing: Sequence[RawCode]
+) -> tuple[Column, ...]:
+    """Return every item column with its codes.
+
+    Raises
+    ------
+    InstrumentError
+        If the columns or the coding do not fit the instrument, or a missing code is also an answer code.
+    """
+    names = item_columns(instrument, items)
+    recodes = _recodes(instrument, coding)
+    columns = tuple(
+        Column(item=item, name=name, codes=recodes[item.id], recoded=coding is not None)
+        for item, name in zip(instrument.items, names, strict=True)
+    )
+    for code in missing:
+        clash = [column.name for column in columns if _key(code) in column.codes]
+        if clash:
+            raise InstrumentError(
+                f"{code} is given as a missing code but is an answer code of {_listed(clash)}.",
+                where=instrument.id,
+                fix="Leave it out of missing, or declare the raw codes with coding=.",
+            )
+    return columns
+
+
+def _recodes(instrument: Instrument, coding: CodingArgument) -> dict[str, Mapping[RawCode, int]]:
+    """Return raw code -> declared code for each item id."""
+    declared: dict[str, Mapping[RawCode, int]] = {
+        item.id: {code: code for code in item.codes} for item in instrument.items
+    }
+    if coding is None:
+        return declared
+    if isinstance(coding, str):
+        named = {entry.name: entry for entry in instrument.codings}
+        if coding in named:
+            for row in named[coding].recodes:
+                declared |= {item: dict(row.codes.items()) for item in row.items}
+            return declared
+        span = _SPAN.fullmatch(coding)
+        if span is None:
+            options = [*named, *[f"{item.low + 1}-{item.high + 1}" for item in instrument.items[:1]]]
+            raise InstrumentError(
+                f'coding="{coding}" is not understood.',
+                where=instrument.id,
+                fix=f'Write the raw codes, lowest first, as in coding="1-4", or a table {{1: 0, 2: 1}}. '
+                f"{did_you_mean(coding, options)}",
+            )
+        return {item.id: _span(instrument, item, int(span[1]), int(span[2])) for item in instrument.items}
+    table = {_key(raw): code for raw, code in coding.items()}
+    wrong = sorted({code for code in table.values() if not any(code in item.codes for item in instrument.items)})
+    if wrong or not table:
+        raise InstrumentError(
+            f"coding leads to {_listed(map(str, wrong))}, which is no code of the instrument."
+            if wrong
+            else "coding is empty.",
+            where=instrument.id,
+            fix=f"Codes are {_listed(map(str, instrument.items[0].codes))}.",
+        )
+    return {item.id: {raw: code for raw, code in table.items() if code in item.codes} for item in instrument.items}
+
+
+def _span(instrument: Instrument, item: Item, first: int, last: int) -> Mapping[RawCode, int]:
+    """Return the codes of a span such as 1-4 (or 4-1) in the order of the declared codes."""
+    raw = range(first, last + 1) if first <= last else range(first, last - 1, -1)
+    if len(raw) != len(item.codes):
+        raise InstrumentError(
+            f'coding="{first}-{last}" has {len(raw)} codes, but item {item.id} has {len(item.codes)}: '
+            f"{_listed(map(str, item.codes))}.",
+            where=instrument.id,
+        )
+    return dict(zip(raw, item.codes, strict=True))
+
+
+def _key(code: RawCode) -> RawCode:
+    """Return 1 for "1" and 1.0, so that tables from TOML (text keys) and Python agree; words stay words."""
+    if isinstance(code, str):
+        text = code.strip()
+        return int(text) if re.fullmatch(r"[+-]?\d+", text) else text
+    return int(code) if float(code).is_integer() else code
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(values)
