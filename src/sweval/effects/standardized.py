@@ -154,7 +154,7 @@ def hedges_g_heteroscedastic(
 
     Notes
     -----
-    Bonett (2009), doi:10.3102/1076998609332755.
+    Bonett (2009), doi:10.1037/a0016619.
 
     Examples
     --------

@@ -232,7 +232,7 @@ def pooled_sd_moments(
     free = np.maximum(sizes - 1.0, 0.0)
     mean = float(weights @ traces.sum(axis=1) + noise @ free)
     half_variance = float(weights @ squares @ weights + 2 * weights @ traces @ noise + noise**2 @ free)
-    if mean <= 0:
+    if mean <= 0 or target <= 0:
         raise DesignError("all variances are zero, so there is no standard deviation.")
     return PooledSd(expected=mean / df, c=float(np.sqrt(mean / df / target)), nu=mean**2 / half_variance)
 
