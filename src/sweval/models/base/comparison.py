@@ -125,7 +125,7 @@ def adjusted_fit(sample: Sample, term: str, *, where: str) -> tuple[LeastSquares
         If baseline and covariates leave nothing of the arm.
     """
     adjusters, labels = sample.adjusters
-    X = np.column_stack([np.ones(sample.n), np.asarray(sample.treated, dtype=float), adjusters])
+    X = np.column_stack([np.ones(sample.n), sample.arms(where=where).astype(float), adjusters])
     terms = ("(Intercept)", term, *labels)
     try:
         fit = least_squares(sample.y, X)

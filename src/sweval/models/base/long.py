@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sweval.errors import DesignError, did_you_mean
 from sweval.models.base.roles import Roles
-from sweval.models.base.values import keyed, label_key
+from sweval.models.base.values import counted, keyed, label_key, was
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,9 @@ class Occasion:
     label
         The wave, or None where the data have no waves.
     table
-        Columns by role: `outcome`, `baseline`, `arm`, `cluster`, `group`, and covariates by name.
+        Columns by role: `outcome`, `baseline`, `arm`, `cluster`, `group`, `covariate <name>`.
+    baseline
+        What to call the baseline: its column, or `phq9_total at pre`.
     unlinked
         Rows that could not be used because they carry no client id.
     notes
@@ -37,6 +39,7 @@ class Occasion:
 
     label: str | None
     table: pd.DataFrame
+    baseline: str | None
     unlinked: int
     notes: tuple[str, ...]
 
@@ -49,19 +52,23 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
     DesignError
         If a client has two rows at a wave, changes arm, cluster or group, or a wave is not in the data.
     """
+    import pandas as pd
+
     if roles.wave is None:
         if roles.client is not None:
             _refuse_repeated_clients(table, roles)
         columns = {"outcome": outcome, "baseline": roles.baseline, **roles.fixed_columns()}
+        columns |= {f"covariate {name}": name for name in roles.covariates}
         picked = {role: table[column] for role, column in columns.items() if column is not None}
-        return [Occasion(label=None, table=_frame(picked, table, roles.covariates), unlinked=0, notes=())]
+        baseline = None if roles.baseline is None else str(roles.baseline)
+        return [Occasion(label=None, table=pd.DataFrame(picked), baseline=baseline, unlinked=0, notes=())]
 
     wave, labels, _ = keyed(table[roles.wave], as_label=True)
     before, after = _waves(labels, roles, list(table.columns))
     notes: list[str] = []
     unknown = int((wave < 0).sum())
     if unknown:
-        notes.append(f'{unknown} rows have no value in "{roles.wave}" and were left out.')
+        notes.append(f'{counted(unknown, "row")} without a value in "{roles.wave}" {was(unknown)} left out.')
     if roles.client is None:
         client = np.arange(len(table))
         count, unlinked = len(table), unknown
@@ -69,7 +76,9 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
         client, ids, _ = keyed(table[roles.client], as_label=False)
         count, unlinked = len(ids), int((client < 0).sum())
         if unlinked:
-            notes.append(f'{unlinked} rows have no client id in "{roles.client}" and were left out.')
+            notes.append(
+                f'{counted(unlinked, "row")} without a client id in "{roles.client}" {was(unlinked)} left out.'
+            )
     used = np.isin(wave, [number for number in [before, *after] if number is not None]) & (client >= 0)
     if roles.client is not None:
         _refuse_duplicates(client, wave, used, roles)
@@ -81,7 +90,9 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
         rows = np.flatnonzero(used & np.isin(wave, [number, number if before is None else before]))
         picked = {"outcome": _taken(table[outcome], here[subject])}
         said: list[str] = []
+        label = None if roles.baseline is None else str(roles.baseline)
         if before is not None:
+            label = f"{outcome} at {labels[before]}"
             picked["baseline"] = _taken(table[outcome], first[subject])
         elif roles.baseline is not None:
             at, note = _covariate_rows(table[roles.baseline], client, rows, first)
@@ -91,22 +102,17 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
             picked[role] = _taken(table[column], at[subject])
         for column in roles.covariates:
             at, note = _covariate_rows(table[column], client, rows, first)
-            picked[column], said = _taken(table[column], at[subject]), said + note
+            picked[f"covariate {column}"], said = _taken(table[column], at[subject]), said + note
         found.append(
-            Occasion(label=labels[number], table=_frame(picked, None, ()), unlinked=unlinked, notes=(*notes, *said))
+            Occasion(
+                label=labels[number],
+                table=pd.DataFrame(picked),
+                baseline=label,
+                unlinked=unlinked,
+                notes=(*notes, *said),
+            )
         )
     return found
-
-
-def _frame(picked: dict[str, pd.Series], table: pd.DataFrame | None, covariates: tuple[str, ...]) -> pd.DataFrame:
-    """Join columns by role; covariates keep their names under the key `covariate <name>`."""
-    import pandas as pd
-
-    extra = {} if table is None else {name: table[name] for name in covariates}
-    roles = ("outcome", "baseline", "arm", "cluster", "group")
-    columns = {name: column for name, column in picked.items() if name in roles}
-    columns |= {f"covariate {name}": column for name, column in picked.items() if name not in roles}
-    return pd.DataFrame(columns | {f"covariate {name}": column for name, column in extra.items()})
 
 
 def _taken(column: pd.Series, rows: Positions) -> pd.Series:
@@ -174,7 +180,7 @@ def _fixed_rows(column: pd.Series, client: Positions, rows: Positions, count: in
     changed, at = _changes(codes, client, rows, count)
     if changed.any():
         raise DesignError(
-            f'{int(changed.sum())} clients change "{column.name}" between the waves.',
+            f'"{column.name}" changes between the waves for {counted(int(changed.sum()), "client")}.',
             where=roles.where,
             fix="Keep the value as assigned, in one column that does not change (intention to treat).",
         )
@@ -187,7 +193,8 @@ def _covariate_rows(
     """Return for each client the row of the earliest wave in use, or any where the value does not change."""
     codes, _, _ = keyed(column, as_label=True)
     changed, at = _changes(codes, client, rows, len(first))
-    note = f'"{column.name}" changes between waves for {int(changed.sum())} clients; its value at the first wave in use was taken.'
+    count = counted(int(changed.sum()), "client")
+    note = f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.'
     return np.where(changed, first, at), [note] if changed.any() else []
 
 
@@ -195,12 +202,12 @@ def _refuse_duplicates(client: Positions, wave: Positions, used: NDArray[np.bool
     """Refuse two rows for the same client at the same wave."""
     rows = np.flatnonzero(used)
     pair = client[rows] * (int(wave.max(initial=0)) + 1) + wave[rows]
-    values, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
     twice = np.flatnonzero(counts > 1)
     if twice.size:
         rows = rows[counts[inverse] > 1]
         raise DesignError(
-            f"{twice.size} clients have more than one row at the same wave ({rows.size} rows: {_numbered(rows)}).",
+            f"{counted(twice.size, 'client')} with several rows at the same wave (rows {_numbered(rows)}).",
             where=roles.where,
             fix=f'Keep one row per "{roles.client}" and "{roles.wave}"; data rows are counted from 1.',
         )
@@ -214,7 +221,7 @@ def _refuse_repeated_clients(table: pd.DataFrame, roles: Roles) -> None:
     if (counts > 1).any():
         rows = np.flatnonzero((client >= 0) & (counts[client] > 1))
         raise DesignError(
-            f"{int((counts > 1).sum())} clients have more than one row ({rows.size} rows: {_numbered(rows)}).",
+            f"{counted(int((counts > 1).sum()), 'client')} with several rows ({rows.size} rows: {_numbered(rows)}).",
             where=roles.where,
             fix='Keep one row per client, or name the column that tells the waves apart with wave="...".',
         )

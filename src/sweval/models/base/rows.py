@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from sweval.effects.kernel import standardize
 from sweval.effects.variance_components import Icc
-from sweval.models.base.sample import Sample
+from sweval.models.base.sample import Codes, Sample
 from sweval.models.base.values import label_key
 from sweval.models.engine.ols import Array
 from sweval.result import BETTER, Estimate
@@ -137,19 +138,40 @@ def effect_row(facts: Facts, term: str, test: Tested, unit: Unit, *, method: str
     return facts.row(term, str(more.pop("measure", "hedges_g")), float(effect.g), method=text, **(given | more))
 
 
-def arm_rows(facts: Facts, sample: Sample, arm: str, labels: tuple[object, object]) -> list[Estimate]:
-    """Return mean and standard deviation of each arm (control first), of the outcome and of the baseline."""
-    assert_treated = sample.treated if sample.treated is not None else np.ones(sample.n, dtype=bool)
+def arm_rows(
+    facts: Facts, sample: Sample, arm: str, labels: tuple[object, object], *, units: Codes | None = None
+) -> list[Estimate]:
+    """Return mean and standard deviation of each arm (control first), of the outcome and of the baseline.
+
+    `units` are the codes to count as clusters (-1 = none); by default those of the sample.
+    """
+    in_treated = np.ones(sample.n, dtype=bool) if sample.treated is None else sample.treated
+    codes = sample.cluster if units is None else units
     rows = []
     for prefix, values in (("", sample.y), ("baseline_", sample.baseline)):
         if values is None:
             continue
-        for side, label in ((~assert_treated, labels[0]), (assert_treated, labels[1])):
-            clusters = None if sample.cluster is None else len(np.unique(sample.cluster[side]))
+        for side, label in ((~in_treated, labels[0]), (in_treated, labels[1])):
+            count = 0 if codes is None else len(np.unique(codes[side & (codes >= 0)]))
             term = f"{arm}[{label_key(label)}]"
-            chosen = {"n": int(side.sum()), "clusters": clusters, "method": "unadjusted", "metric": "raw"}
-            rows.append(facts.row(term, f"{prefix}mean", float(values[side].mean()), **chosen))
-            rows.append(facts.row(term, f"{prefix}sd", float(values[side].std(ddof=1)), **chosen))
+            own: dict[str, Any] = {
+                "n": int(side.sum()),
+                "clusters": count or None,
+                "method": "unadjusted",
+                "metric": "raw",
+            }
+            rows.append(facts.row(term, f"{prefix}mean", float(values[side].mean()), **own))
+            rows.append(facts.row(term, f"{prefix}sd", float(values[side].std(ddof=1)), **own))
+    return rows
+
+
+def whole_rows(facts: Facts, sample: Sample) -> list[Estimate]:
+    """Return mean and standard deviation of all clients, of the outcome and of the baseline."""
+    rows = []
+    for prefix, values in (("", sample.y), ("baseline_", sample.baseline)):
+        if values is not None:
+            rows.append(facts.row("all", f"{prefix}mean", float(values.mean()), method="unadjusted", metric="raw"))
+            rows.append(facts.row("all", f"{prefix}sd", float(values.std(ddof=1)), method="unadjusted", metric="raw"))
     return rows
 
 
@@ -166,7 +188,7 @@ def icc_row(facts: Facts, term: str, icc: Icc) -> Estimate:
     )
 
 
-def pooled_sd(values: Array, treated: Array) -> float:
+def pooled_sd(values: Array, treated: NDArray[np.bool_]) -> float:
     """Return the pooled within-arm standard deviation, N - 2 degrees of freedom."""
     sides = [values[treated == side] for side in (0, 1)]
     return float(np.sqrt(sum(((side - side.mean()) ** 2).sum() for side in sides) / (len(values) - 2)))

@@ -13,7 +13,7 @@ from sweval.frames import take, wrap
 from sweval.models.base.long import Occasion, occasions
 from sweval.models.base.roles import Roles
 from sweval.models.base.terms import encode
-from sweval.models.base.values import keyed, label_key, numbers
+from sweval.models.base.values import counted, keyed, label_key, missing, numbers, was
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +76,30 @@ class Sample:
             return self.covariates, self.covariate_names
         return np.column_stack([self.baseline, self.covariates]), (str(self.baseline_name), *self.covariate_names)
 
+    def arms(self, *, where: str) -> NDArray[np.bool_]:
+        """Return `treated`, which a comparison always has."""
+        if self.treated is None:
+            raise DesignError("the analysis needs two arms.", where=where, fix="Name arm, treated and control.")
+        return self.treated
+
+    def before(self, *, where: str) -> Array:
+        """Return `baseline`, which a change always has."""
+        if self.baseline is None:
+            raise DesignError("a change needs the values before.", where=where, fix="Name the wave or column before.")
+        return self.baseline
+
+    def groups(self, *, where: str) -> Codes:
+        """Return `group`, which a partially nested analysis always has."""
+        if self.group is None:
+            raise DesignError("the analysis needs groups.", where=where, fix="Name the column of the groups.")
+        return self.group
+
+    def clusters(self, *, where: str) -> Codes:
+        """Return `cluster`, which a clustered analysis always has."""
+        if self.cluster is None:
+            raise DesignError("the analysis needs clusters.", where=where, fix="Name the column of the clusters.")
+        return self.cluster
+
 
 def draw(frame: Any, outcome: str, roles: Roles) -> list[Sample]:
     """Choose the rows of an analysis; one sample per outcome wave.
@@ -112,33 +136,31 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
     table, notes, where = occasion.table, list(occasion.notes), roles.where
     y, said = numbers(table["outcome"].rename(outcome), where=where)
     notes += said
-    rows = _Rows(len(table), "clients" if roles.client else "rows", roles, notes)
+    rows = _Rows(len(table), "client" if roles.client else "row", roles, notes)
     at = f" at {occasion.label}" if occasion.label is not None else ""
     if roles.arm is not None:
         rows.arms = _arms(table["arm"].rename(roles.arm), roles, notes)
         others = int((rows.arms == _OTHER).sum())
-        rows.leave_out(rows.arms == _OTHER, f'are in other arms of "{roles.arm}"', by_arm=False)
-        rows.leave_out(rows.arms == _NO_ARM, f'have no value in "{roles.arm}"', by_arm=False)
+        rows.leave_out(rows.arms == _OTHER, f'in other arms of "{roles.arm}"', by_arm=False)
+        rows.leave_out(rows.arms == _NO_ARM, f'without a value in "{roles.arm}"', by_arm=False)
         if others == len(table):
             raise DesignError(f'no row is in the two arms of "{roles.arm}".', where=where)
-    rows.leave_out(np.isnan(y), f'have no value in "{outcome}"{at}')
-    baseline, baseline_name = None, None
+    rows.leave_out(np.isnan(y), f'without a value in "{outcome}"{at}')
+    baseline, baseline_name = None, occasion.baseline
     if "baseline" in table:
-        by_wave = roles.wave is not None and roles.baseline not in (None, table["baseline"].name)
-        baseline_name = f"{outcome} at {label_key(roles.baseline)}" if by_wave else str(roles.baseline)
         baseline, said = numbers(table["baseline"].rename(baseline_name), where=where)
         notes += said
-        rows.leave_out(np.isnan(baseline), f'have no baseline ("{baseline_name}")')
+        rows.leave_out(np.isnan(baseline), f'without a baseline ("{baseline_name}")')
     for name in roles.covariates:
-        rows.leave_out(table[f"covariate {name}"].isna().to_numpy(), f'have no value in "{name}"')
+        rows.leave_out(missing(table[f"covariate {name}"]), f'without a value in "{name}"')
     cluster = group = None
     if roles.cluster is not None:
         cluster, _, trimmed = keyed(table["cluster"], as_label=False)
         if trimmed:
-            notes.append(f'In {trimmed} rows spaces around the name in "{roles.cluster}" were ignored.')
+            notes.append(f'In {counted(trimmed, "row")} spaces around the name in "{roles.cluster}" were ignored.')
         if (cluster < 0).all():
             raise DesignError(f'"{roles.cluster}" holds no value, so no row belongs to a cluster.', where=where)
-        rows.leave_out(cluster < 0, f'have no value in "{roles.cluster}" (no cluster)')
+        rows.leave_out(cluster < 0, f'without a value in "{roles.cluster}" (no cluster)')
     if roles.group is not None:
         group = _groups(table["group"], cluster, rows, roles)
     keep = rows.keep
@@ -146,6 +168,8 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
     kept = table[keep].reset_index(drop=True)
     covariates = kept[[f"covariate {name}" for name in roles.covariates]].set_axis(list(roles.covariates), axis=1)
     _check(y[keep], treated, outcome, roles)
+    if ((y[keep] == y[keep].min()) | (y[keep] == y[keep].max())).all():
+        notes.append(f'"{outcome}" takes two values only; differences of its mean are treated as those of any number.')
     encoded = encode([(name,) for name in roles.covariates], covariates, where=where)
     sample = Sample(
         outcome=label,
@@ -187,7 +211,7 @@ class _Rows:
         if by_arm and self.arms is not None:
             treated = int((self.arms[lost] == _TREATED).sum())
             split = f" ({label_key(self._roles.treated)} {treated}, {label_key(self._roles.control)} {count - treated})"
-        self._notes.append(f"{count} {self._unit} {why} and were left out{split}.")
+        self._notes.append(f"{counted(count, self._unit)} {why} {was(count)} left out{split}.")
 
 
 def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
@@ -216,7 +240,7 @@ def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
             )
         out[codes == labels.index(label)] = _TREATED if part == "treated" else _CONTROL
     if trimmed:
-        notes.append(f'In {trimmed} rows spaces around the label in "{roles.arm}" were ignored.')
+        notes.append(f'In {counted(trimmed, "row")} spaces around the label in "{roles.arm}" were ignored.')
     return out
 
 
@@ -224,7 +248,7 @@ def _groups(column: pd.Series, cluster: Codes | None, rows: _Rows, roles: Roles)
     """Return group codes, unique across clusters; only the treated arm may have groups."""
     codes, _, trimmed = keyed(column, as_label=False)
     if trimmed:
-        rows._notes.append(f'In {trimmed} rows spaces around the name in "{roles.group}" were ignored.')
+        rows._notes.append(f'In {counted(trimmed, "row")} spaces around the name in "{roles.group}" were ignored.')
     treated = rows.arms == _TREATED
     strays = int((rows.keep & ~treated & (codes >= 0)).sum())
     if strays:
@@ -234,14 +258,14 @@ def _groups(column: pd.Series, cluster: Codes | None, rows: _Rows, roles: Roles)
             fix="Make it missing if they were in no group. If they were in groups too, use ClusterTrial "
             f'(or TwoGroup) with cluster="{roles.group}".',
         )
-    rows.leave_out(treated & (codes < 0), f'have no value in "{roles.group}" (no group)')
+    rows.leave_out(treated & (codes < 0), f'without a value in "{roles.group}" (no group)')
     if cluster is not None:
         used = rows.keep & treated
         pairs = np.unique(np.column_stack([codes[used], cluster[used]]), axis=0)
         reused = int((np.bincount(pairs[:, 0]) > 1).sum()) if len(pairs) else 0
         if reused:
             rows._notes.append(
-                f'{reused} ids in "{roles.group}" occur in several "{roles.cluster}"; they were taken as different groups.'
+                f'{reused} of the ids in "{roles.group}" occur in several "{roles.cluster}"; taken as different groups.'
             )
         codes = np.where(codes < 0, -1, codes * (int(cluster.max()) + 1) + cluster)
     return codes
@@ -259,7 +283,7 @@ def _check(y: Array, treated: NDArray[np.bool_] | None, outcome: str, roles: Rol
         for label, count in ((roles.treated, treated.sum()), (roles.control, (~treated).sum())):
             if count < 2:
                 raise DesignError(
-                    f'the arm "{label_key(label)}" of "{roles.arm}" has {int(count)} usable rows; at least 2 are needed.',
+                    f'"{roles.arm}" has {counted(int(count), "usable row")} of "{label_key(label)}"; 2 are needed.',
                     where=roles.where,
                     fix="Look at the labels of the arms and at missing values.",
                 )

@@ -20,6 +20,16 @@ _NO_LEVELS = ("datetime", "timedelta", "period", "interval", "complex", "date", 
 _YES_NO = {"yes", "no", "y", "n", "true", "false", "ya", "tidak"}
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 client`, `2 clients`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def was(count: int) -> str:
+    """Return the verb that fits a count."""
+    return "was" if count == 1 else "were"
+
+
 def label_key(value: Any) -> str | None:
     """Return a label as it is compared and printed; None if missing.
 
@@ -85,6 +95,13 @@ def levels(column: pd.Series, *, where: str) -> tuple[NDArray[np.intp], list[str
     return place[codes], [key for key in ordered if key is not None]
 
 
+def missing(column: pd.Series) -> NDArray[np.bool_]:
+    """Tell which values are missing; blank text is."""
+    if is_number(column):
+        return column.isna().to_numpy(dtype=bool)
+    return keyed(column, as_label=True)[0] < 0
+
+
 def is_number(column: pd.Series) -> bool:
     """Tell whether a column holds numbers (not yes/no)."""
     from pandas.api import types
@@ -108,7 +125,7 @@ def numbers(column: pd.Series, *, where: str) -> tuple[NDArray[np.float64], list
     if types.is_bool_dtype(column) or (kind == "object" and column.map(lambda value: isinstance(value, bool)).any()):
         raise _binary(str(name), where)
     if kind.startswith(_NO_LEVELS):
-        raise DesignError(f'the column "{name}" holds {kind.split("[")[0]} values, not numbers.', where=where)
+        raise DesignError(f'the column "{name}" holds dates or times, not numbers.', where=where)
     if types.is_numeric_dtype(column):
         values = column.to_numpy(dtype=float, na_value=np.nan)
     else:
@@ -118,7 +135,7 @@ def numbers(column: pd.Series, *, where: str) -> tuple[NDArray[np.float64], list
         failed = filled & np.isnan(values)
         if failed.any():
             bad = [str(value) for value in text[failed]]
-            if len(set(bad)) <= 2 and failed.sum() == filled.sum() or {value.casefold() for value in bad} <= _YES_NO:
+            if (len(set(bad)) <= 2 and failed.sum() == filled.sum()) or {value.casefold() for value in bad} <= _YES_NO:
                 raise _binary(str(name), where)
             comma = sum(bool(_COMMA.fullmatch(value)) for value in bad)
             raise DesignError(
@@ -130,7 +147,7 @@ def numbers(column: pd.Series, *, where: str) -> tuple[NDArray[np.float64], list
             )
         if any(isinstance(value, str) for value in text[filled]):
             notes.append(
-                f'"{name}" is stored as text that holds only numbers; its {int(filled.sum())} values were read as numbers.'
+                f'"{name}" is stored as text but holds only numbers; its {int(filled.sum())} values were read as such.'
             )
     infinite = int(np.isinf(values).sum())
     if infinite:
@@ -144,7 +161,7 @@ def _numeric_objects(column: pd.Series) -> bool:
     """Tell whether an object column holds Python or Decimal numbers only."""
     if str(column.dtype) != "object":
         return False
-    held = [value for value in column.dropna()]
+    held = list(column.dropna())
     return bool(held) and all(not isinstance(value, (str, bool)) and hasattr(value, "__float__") for value in held)
 
 

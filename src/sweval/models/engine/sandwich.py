@@ -93,7 +93,7 @@ class ClusterCovariance:
     def contrasts(self, weights: Array) -> tuple[ContrastTest, ...]:
         """Test each row of `weights`, shape (m, p), on its own."""
         L = np.atleast_2d(np.asarray(weights, dtype=float))
-        H = np.linalg.solve(self.fit.R.T, L.T)
+        H: Array = np.linalg.solve(self.fit.R.T, L.T)
         estimates = L @ self.fit.coefficients
         errors = np.sqrt(np.clip(np.einsum("ij,jk,ik->i", L, self.covariance, L), 0, None))
         known = ~self._rests_on_one_cluster(H) & (errors > 0)
@@ -118,7 +118,8 @@ class ClusterCovariance:
             If the contrasts depend on each other, or are more than the clusters can test together.
         """
         L = np.atleast_2d(np.asarray(weights, dtype=float))
-        q, H = len(L), np.linalg.solve(self.fit.R.T, np.atleast_2d(weights).T)
+        q = len(L)
+        H: Array = np.linalg.solve(self.fit.R.T, L.T)
         if np.linalg.matrix_rank(H) < q:
             raise DesignError("the contrasts to be tested together depend on each other.")
         if self._rests_on_one_cluster(H).any():
@@ -312,7 +313,7 @@ def _constant_variance_root(Qj: Array, root: Array, Q: Array, w: Array) -> Array
 
 
 def _inverse_weight_root(Qj: Array, w: Array, left: Array, vectors: Array) -> Array:
-    """Return W^-1 G^-1/2 Q_j with G = W^-1 (I - Q_j Q_j') W^-1, the root clubSandwich takes for inverse-variance weights.
+    """Return W^-1 G^-1/2 Q_j with G = W^-1 (I - Q_j Q_j') W^-1: clubSandwich's root when weights are 1/variances.
 
     G is diagonal plus rank p, so every node of the quadrature of Hale, Higham & Trefethen (2008, SIAM Journal on
     Numerical Analysis 46, 2505-2523, method 3) costs O(n_j p^2) by Woodbury's formula.
