@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NoReturn
 
 import numpy as np
 
@@ -25,8 +27,11 @@ _BOMS = [
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 ]
+_BARE_UTF16 = "the text looks like UTF-16 without the mark that says so."
+_BARE_UTF16_FIX = 'Pass encoding="utf-16-le".'
 _SAMPLE_ROWS = 200
-_CHUNK_ROWS = 20_000
+_SAMPLE_CHARACTERS = 1_000_000
+_CHUNK_ROWS = 1_000
 _BLOCK = 4096
 _UNICODE = ("utf-8", "utf_8", "utf8", "utf-8-sig", "utf-16", "utf_16", "utf-16-le", "utf-16-be", "utf-32")
 
@@ -58,8 +63,10 @@ def parse_delimited(data: bytes, *, name: str, encoding: str | None, delimiter: 
         longer or shorter than the header, and unusable column names. Row numbers count the header as row 1.
     """
     decoded = decode(data, name=name, encoding=encoding)
-    text, notes = decoded.text, list(decoded.notes)
+    text, notes, first_row = decoded.text, list(decoded.notes), 1
     if "\x00" in text:
+        if text[:_BLOCK].count("\x00") > len(text[:_BLOCK]) // 4:
+            raise DataError(_BARE_UTF16, where=name, fix=_BARE_UTF16_FIX)
         row = text.count("\n", 0, text.index("\x00")) + 1
         raise DataError(
             f"row {row} holds a NUL byte; the file is damaged or no text.", where=name, fix="Export it again."
@@ -67,7 +74,7 @@ def parse_delimited(data: bytes, *, name: str, encoding: str | None, delimiter: 
     if text[:4].lower() == "sep=" and delimiter is None:
         line, _, rest = text.partition("\n")
         declared = line[4:].strip("\r") or "\t"
-        delimiter, text = declared[0], rest
+        delimiter, text, first_row = declared[0], rest, 2
         notes.append("the first line of the file states the delimiter and is no data.")
     if delimiter is None:
         delimiter = find_delimiter(text, name=name)
@@ -77,13 +84,14 @@ def parse_delimited(data: bytes, *, name: str, encoding: str | None, delimiter: 
         raise DataError("delimiter must be one character.", where=name, fix='Example: delimiter=";".')
     if not text.endswith(("\n", "\r")) and len(data) > _BLOCK:
         notes.append("the last line has no line end: if the file was cut off, its last row is incomplete.")
-    records = _records(text, delimiter, name)
-    first = next(records, None)
-    if first is None:
-        raise DataError("the file holds no text, only blank lines.", where=name, fix="Export it again.")
-    header_row, names = first
-    header = checked_header(names, where=name, row=header_row)
-    return _table(records, header, header_row, tuple(notes), name)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for row, record in enumerate(reader, start=first_row):
+            if record:
+                return _table(reader, checked_header(record, where=name, row=row), tuple(notes), name)
+    except csv.Error:
+        _refuse_quotes(text, delimiter, first_row, name)
+    raise DataError("the file holds no text, only blank lines.", where=name, fix="Export it again.")
 
 
 def decode(data: bytes, *, name: str, encoding: str | None) -> Decoded:
@@ -104,11 +112,7 @@ def decode(data: bytes, *, name: str, encoding: str | None) -> Decoded:
         ) from error
     except UnicodeDecodeError as error:
         if encoding is None and mark is None and data[:_BLOCK].count(0) > len(data[:_BLOCK]) // 4:
-            raise DataError(
-                "the text is no UTF-8 but looks like UTF-16 without its mark.",
-                where=name,
-                fix='Pass encoding="utf-16-le".',
-            ) from error
+            raise DataError(_BARE_UTF16, where=name, fix=_BARE_UTF16_FIX) from error
         row = data.count(b"\n", 0, error.start) + 1
         fix = (
             'Pass the encoding it was written in; Excel on Windows mostly writes encoding="cp1252".'
@@ -138,12 +142,13 @@ def find_delimiter(text: str, *, name: str) -> str:
     DataError
         If several would do.
     """
+    sample = text if len(text) <= _SAMPLE_CHARACTERS else text[: text.rfind("\n", 0, _SAMPLE_CHARACTERS) + 1]
     fitting, in_header = {}, {}
     for delimiter in DELIMITERS:
         lengths = []
         try:
             for record in islice(
-                csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), _SAMPLE_ROWS
+                csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True), _SAMPLE_ROWS
             ):
                 if record:
                     lengths.append(len(record))
@@ -168,73 +173,75 @@ def find_delimiter(text: str, *, name: str) -> str:
     return max(in_header, key=lambda found: in_header[found]) if in_header else ","
 
 
-def _records(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row number, cells); blank lines are skipped but counted."""
+class _Places(dict[str, int]):
+    """Text -> its place in the order of first appearance."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = place = len(self)
+        return place
+
+
+def _refuse_quotes(text: str, delimiter: str, first_row: int, name: str) -> NoReturn:
+    """Find the row at which reading failed; a quote is never closed, or stands unpaired inside a cell."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    row = 0
-    while True:
-        row += 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            said = str(error)
-            if "unexpected end of data" in said or "field larger" in said:
-                what = f"a quote that opens in row {row} is never closed."
-            else:
-                what = f"row {row} has a quote inside a cell that is not doubled."
-            raise DataError(what, where=name, fix="Correct this row, or export the file again.") from error
-        if record:
-            yield row, record
+    row = first_row
+    try:
+        for _ in reader:
+            row += 1
+    except csv.Error as error:
+        if "unexpected end of data" in str(error) or "field larger" in str(error):
+            what = f"a quote that opens in row {row} is never closed."
+        else:
+            what = f"row {row} has a quote inside a cell that is not doubled."
+        raise DataError(what, where=name, fix="Correct this row, or export the file again.") from error
+    raise DataError("the quotes of the file do not pair.", where=name, fix="Export the file again.")
 
 
-def _table(
-    records: Iterator[tuple[int, list[str]]], header: Header, header_row: int, notes: tuple[str, ...], name: str
-) -> RawTable:
+def _table(reader: Iterator[list[str]], header: Header, notes: tuple[str, ...], name: str) -> RawTable:
     """Collect the rows in chunks; each column keeps its different texts once and a number per row."""
-    width = header.width
-    places: list[dict[str, int]] = [{} for _ in range(width)]
-    parts: list[list[np.ndarray]] = [[] for _ in range(width)]
+    places = [_Places() for _ in range(header.width)]
+    parts: list[list[np.ndarray]] = [[] for _ in places]
     numbers: list[np.ndarray] = []
-    blank: list[int] = []
-    while chunk := list(islice(records, _CHUNK_ROWS)):
-        lengths = {len(record) for _, record in chunk}
-        if lengths != {width}:
-            _refuse_ragged(chunk, width, header_row, name)
-        empty = [row for row, record in chunk if not any(record)]
-        if empty:
-            blank += empty
-            chunk = [(row, record) for row, record in chunk if any(record)]
-        numbers.append(np.array([row for row, _ in chunk], dtype=np.int64))
-        for place, cells in zip(range(width), zip(*(record for _, record in chunk), strict=True), strict=False):
-            known = places[place]
-            parts[place].append(np.array([known.setdefault(cell, len(known)) for cell in cells], dtype=np.int32))
-    rows = sum(map(len, numbers))
-    row_numbers = np.concatenate(numbers) if numbers else np.zeros(0, dtype=np.int64)
+    start = header.row + 1
+    while chunk := list(islice(reader, _CHUNK_ROWS)):
+        rows = np.arange(start, start + len(chunk))
+        start += len(chunk)
+        if set(map(len, chunk)) != {header.width}:
+            # A blank line gives no cells at all; it is no row.
+            rows = rows[[bool(record) for record in chunk]]
+            chunk = [record for record in chunk if record]
+            _refuse_ragged(rows, chunk, header, name)
+        numbers.append(rows)
+        for place, part, cells in zip(places, parts, zip(*chunk, strict=True), strict=False):
+            part.append(np.fromiter(map(place.__getitem__, cells), dtype=np.int32, count=len(cells)))
     columns = []
-    for place, column_name in enumerate(header.names):
-        codes = np.concatenate(parts[place]) if parts[place] else np.zeros(0, dtype=np.int32)
-        data, texts = drop_blank(codes, list(places[place]))
+    for column_name, place, part in zip(header.names, places, parts, strict=True):
+        data, texts = drop_blank(np.concatenate([*part, np.zeros(0, dtype=np.int32)]), list(place))
         columns.append(RawColumn(name=column_name, kind="text", data=data, texts=texts, open_texts=True))
+    row_numbers = np.concatenate([*numbers, np.zeros(0, dtype=np.int64)])
+    blank = np.logical_and.reduce([column.missing for column in columns])
+    if blank.any():
+        notes = (*notes, f"{count_text(int(blank.sum()), 'row')} without any cell filled left out.")
+        columns = [dataclasses.replace(column, data=column.data[~blank]) for column in columns]
+        row_numbers = row_numbers[~blank]
     kept, header_notes = header.without_nameless(columns, where=name)
-    if blank:
-        notes = (*notes, f"{count_text(len(blank), 'row')} without any cell filled left out ({rows_text(blank)}).")
-    in_order = rows == 0 or (row_numbers[0] == 2 and row_numbers[-1] == rows + 1)
     return RawTable(
         family="delimited",
-        rows=rows,
+        rows=len(row_numbers),
         columns=kept,
         notes=(*notes, *header_notes),
-        row_numbers=None if in_order else row_numbers,
+        row_numbers=row_numbers,
     )
 
 
-def _refuse_ragged(chunk: list[tuple[int, list[str]]], width: int, header_row: int, name: str) -> None:
-    odd = [(row, len(record)) for row, record in chunk if len(record) != width]
+def _refuse_ragged(rows: np.ndarray, chunk: list[list[str]], header: Header, name: str) -> None:
+    width = header.width
+    odd = [(int(row), len(record)) for row, record in zip(rows, chunk, strict=True) if len(record) != width]
+    if not odd:
+        return
     first, cells = odd[0]
     others = f" ({rows_text([row for row, _ in odd])} differ)" if len(odd) > 1 else ""
-    if width == 1 and header_row == first - 1:
+    if width == 1 and header.row == first - 1:
         fix = "If there are title lines above the column names, delete them."
     elif cells == width + 1 and len(odd) == len(chunk):
         fix = "One column has no name (row names of R?), or decimal commas are not quoted: export with semicolons."
@@ -243,7 +250,7 @@ def _refuse_ragged(chunk: list[tuple[int, list[str]]], width: int, header_row: i
     else:
         fix = "A cell that holds the delimiter must stand in double quotes: correct the row, or export the file again."
     raise DataError(
-        f"row {first} has {count_text(cells, 'cell')}, the header (row {header_row}) has {width}{others}.",
+        f"row {first} has {count_text(cells, 'cell')}, the header (row {header.row}) has {width}{others}.",
         where=name,
         fix=fix,
     )

@@ -17,7 +17,8 @@ from sweval.data.native import parse
 from sweval.data.phrases import columns_text, count_text
 from sweval.data.raw import RawTable
 from sweval.data.sniff import detect_format, local_file
-from sweval.data.text_values import DATE_ORDERS, TextRules, resolve
+from sweval.data.text_dates import DATE_ORDERS
+from sweval.data.text_values import TextRules, resolve
 from sweval.errors import DataError, MissingLibraryError, SwevalWarning, did_you_mean
 
 if TYPE_CHECKING:

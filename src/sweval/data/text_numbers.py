@@ -13,8 +13,7 @@ _CHARACTERS = _PLAIN_CHARACTERS | frozenset(".,eE")
 _POINT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _POWER = re.compile(r"[-+]?(?:\d+\.\d*[eE][-+]?\d{1,4}|\d+[eE][-+]\d{1,4})", re.ASCII)
 _POINT_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
-_COMMA_GROUPED = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?", re.ASCII)
-_AMBIGUOUS = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
+_SWAP = str.maketrans(".,", ",.")
 _SAFE_DIGITS = 15
 
 
@@ -117,9 +116,8 @@ def parse_numbers(texts: Sequence[str], style: NumberStyle | None, decimal: str 
 
 def _marked_style(marked: Sequence[str]) -> NumberStyle | None:
     """Decide between point and comma; the cells hold a mark or a power of ten each."""
-    point = all(_POINT.fullmatch(cell) or _POWER.fullmatch(cell) or _POINT_GROUPED.fullmatch(cell) for cell in marked)
-    swapped = [cell.translate(str.maketrans(".,", ",.")) for cell in marked]
-    comma = all(_POINT.fullmatch(cell) or _POWER.fullmatch(cell) or _POINT_GROUPED.fullmatch(cell) for cell in swapped)
+    point = all(map(_fits_point, marked))
+    comma = all(_fits_point(_swapped(cell)) for cell in marked)
     if not point and not comma:
         return NumberStyle(mixed=True) if all(_is_number(cell) for cell in marked) else None
     if point and comma:
@@ -138,8 +136,13 @@ def _is_id(cell: str) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    return any(
-        pattern.fullmatch(text)
-        for text in (cell, cell.translate(str.maketrans(".,", ",.")))
-        for pattern in (_POINT, _POWER, _POINT_GROUPED)
-    )
+    return _fits_point(cell) or _fits_point(_swapped(cell))
+
+
+def _fits_point(cell: str) -> bool:
+    """Return whether a text is a number whose decimal mark is the point."""
+    return bool(_POINT.fullmatch(cell) or _POWER.fullmatch(cell) or _POINT_GROUPED.fullmatch(cell))
+
+
+def _swapped(cell: str) -> str:
+    return cell.translate(_SWAP)

@@ -8,7 +8,6 @@ ways stays text and is reported.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,20 +15,14 @@ import numpy as np
 
 from sweval.data.phrases import columns_text, count_text, rows_text
 from sweval.data.raw import RawColumn, RawTable
+from sweval.data.text_dates import impossible, is_date, is_parted, is_zoned, iso_texts
 from sweval.data.text_numbers import NumberStyle, number_style, parse_numbers
 from sweval.errors import DataError
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
-_ZONED = re.compile(_ISO.pattern + r"\s?(?:Z|[+-]\d{2}:?\d{2})", re.ASCII)
-_PARTED = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})", re.ASCII)
-_YEAR_FIRST = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})", re.ASCII)
 _TRUTH = [("false", "true"), ("False", "True"), ("FALSE", "TRUE")]
 _NUMBER_STARTS = frozenset("0123456789+-.,")
 _TRUTH_WORDS = {"true", "false", "yes", "no"}
 _MISSING_WORDS = {"na", "n/a", "#n/a", "nan", "null", "none", ".", "-", "--"}
-
-DATE_ORDERS = ("day-first", "month-first")
-"""What `dates=` may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +65,11 @@ def resolve(table: RawTable, rules: TextRules) -> RawTable:
     found: dict[str, list[str]] = {}
     resolved = []
     for column, style in zip(columns, styles, strict=True):
-        if style is None or not column.texts:
-            resolved.append(_empty(column) if column.open_texts and not column.texts else column)
+        if not column.open_texts or not column.texts:
+            resolved.append(_empty(column) if column.open_texts else column)
             continue
         numbers = parse_numbers(column.texts, style, decimal)
-        if numbers is not None:
+        if style is not None and numbers is not None:
             if style.grouped or style.ambiguous_with(decimal):
                 found.setdefault("grouped", []).append(column.name)
             elif style.proven and rules.decimal not in (None, style.mark):
@@ -88,7 +81,7 @@ def resolve(table: RawTable, rules: TextRules) -> RawTable:
         other = _as_dates(column, rules, table) or _as_truth(column)
         if other is None:
             other = dataclasses.replace(column, open_texts=False)
-            notes += _oddities(column, style, table)
+            notes += _oddities(column, style, table, rules.dates)
         resolved.append(other)
     notes = [*_found_notes(found), *notes]
     return dataclasses.replace(table, columns=tuple(resolved), notes=(*table.notes, *notes))
@@ -148,54 +141,27 @@ def _empty(column: RawColumn) -> RawColumn:
 
 def _as_dates(column: RawColumn, rules: TextRules, table: RawTable) -> RawColumn | None:
     """Return the column as dates if all its texts are dates that can be read in one way only."""
-    texts = [text.strip() for text in column.texts]
-    if all(_ISO.fullmatch(text) for text in texts):
-        iso: list[str] | None = texts
-    elif all(_YEAR_FIRST.fullmatch(text) for text in texts):
-        iso = ["{:0>4}-{:0>2}-{:0>2}".format(*text.split("/")) for text in texts]
-    elif rules.dates is not None and all(_PARTED.fullmatch(text) for text in texts):
-        iso = _ordered(texts, day_first=rules.dates == "day-first")
-    else:
+    iso = iso_texts([text.strip() for text in column.texts], rules.dates)
+    if iso is None:
         return None
-    try:
-        if iso is None:
-            raise ValueError("two-digit years")
-        moments = np.array([*iso, "NaT"], dtype="datetime64[us]")
-    except ValueError as error:
-        wrong = [place for place, text in enumerate(iso or []) if not _is_moment(text)]
-        if rules.dates is None or iso is None:
-            return None
-        rows = table.file_rows(np.isin(column.data, wrong))
+    wrong = impossible(iso)
+    if wrong and rules.dates is not None:
         raise DataError(
-            f'column "{column.name}" is no {rules.dates} date in {rows_text(rows)}.',
+            f'column "{column.name}" holds no {rules.dates} date in '
+            f"{rows_text(table.file_rows(np.isin(column.data, wrong)))}.",
             where=rules.where,
             fix="Write dates as 2025-06-05 (year-month-day), which can be read in one way only.",
-        ) from error
+        )
+    if wrong:
+        return None
+    moments = np.array([*iso, "NaT"], dtype="datetime64[us]")
     return dataclasses.replace(column, kind="datetime", data=moments[column.data], texts=(), open_texts=False)
-
-
-def _ordered(texts: Sequence[str], *, day_first: bool) -> list[str] | None:
-    """Return ISO dates; None where a year has two digits and the century would be a guess."""
-    iso = []
-    for text in texts:
-        first, _, second, year = _PARTED.fullmatch(text).groups()  # type: ignore[union-attr]
-        if len(year) == 2:
-            return None
-        day, month = (first, second) if day_first else (second, first)
-        iso.append(f"{year}-{month:0>2}-{day:0>2}")
-    return iso
-
-
-def _is_moment(text: str) -> bool:
-    try:
-        np.datetime64(text, "us")
-    except ValueError:
-        return False
-    return True
 
 
 def _as_truth(column: RawColumn) -> RawColumn | None:
     """Return the column as yes/no if it holds true and false in one spelling."""
+    if len(column.texts) > len(_TRUTH[0]):
+        return None
     texts = {text.strip() for text in column.texts}
     for false, true in _TRUTH:
         if texts <= {false, true}:
@@ -221,13 +187,20 @@ def _found_notes(found: dict[str, list[str]]) -> list[str]:
     return notes
 
 
-def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable) -> list[str]:
+def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable, order: str | None) -> list[str]:
     """Say why a column stays text although most of its cells look like something else."""
     name = f'column "{column.name}"'
     cells = np.bincount(column.data[column.data >= 0], minlength=len(column.texts))
     texts = [text.strip() for text in column.texts]
     if not _mostly(cells, [text[0] in _NUMBER_STARTS or text.lower() in _TRUTH_WORDS for text in texts]):
         return []
+    if style is not None and style.whole_text:
+        zero = [text[0] == "0" and len(text) > 1 and text[1].isdigit() for text in texts]
+        padded = len({len(text) for text in texts}) == 1
+        odd = np.isin(column.data, np.flatnonzero(zero))
+        if padded or not odd.any() or _mostly(cells, zero):
+            return []
+        return [f"{name} stays text: {count_text(int(odd.sum()), 'cell')} ({_rows(table, odd)}) with a zero in front."]
     if style is not None and style.mark and not style.mixed:
         count = count_text(int(cells[[style.mark in text for text in texts]].sum()), "cell")
         other = "," if style.mark == "." else "."
@@ -235,12 +208,15 @@ def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable) -> 
             f'{name} stays text: {count} like 1{style.mark}250 can mean 1250 or 1.25. Pass decimal="{other}" if the '
             f'mark separates thousands, or decimal="{style.mark}" if it is the decimal mark.'
         ]
-    if _mostly(cells, [bool(_PARTED.fullmatch(text)) for text in texts]):
+    parted = [is_parted(text) for text in texts]
+    if _mostly(cells, parted) and order is None:
         return [
             f"{name} stays text: dates such as 05/06/2025 can be read in two ways. Pass "
             'dates="day-first" if the day comes first (four-digit years), or write 2025-06-05.'
         ]
-    if all(_ZONED.fullmatch(text) for text in texts):
+    if all(parted):
+        return [f"{name} stays text: dates need years of four digits."]
+    if all(is_zoned(text) for text in texts):
         return [f"{name} stays text: its times carry time zones."]
     lowered = {text.lower() for text in texts}
     if lowered <= _TRUTH_WORDS and (len(lowered) < len(set(texts)) or len(lowered) > 2):
@@ -248,10 +224,9 @@ def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable) -> 
         return [f"{name} stays text: yes and no are spelled in different ways ({spellings})."]
     if style is not None and style.mixed:
         return [f"{name} stays text: its numbers mix decimal marks."]
-    for fits, noun in (
-        ([_is_plain_number(text) for text in texts], "number"),
-        ([_is_iso(text) for text in texts], "date"),
-    ):
+    numeric = [_is_plain_number(text) for text in texts]
+    dated = [is_date(text, order) for text in texts]
+    for fits, noun in ((numeric, "number"), (dated, "date")):
         if _mostly(cells, fits) and not all(fits):
             return [_exceptions(column, texts, fits, table, f"{name} stays text", noun)]
     return []
@@ -266,7 +241,11 @@ def _exceptions(column: RawColumn, texts: list[str], fits: list[bool], table: Ra
         fix = f" If these cells mean missing, pass missing={words!r}."
     verb = "is not" if odd.sum() == 1 else "are not"
     ending = f"a {noun}" if odd.sum() == 1 else f"{noun}s"
-    return f"{start}: {count_text(int(odd.sum()), 'cell')} ({rows_text(table.file_rows(odd))}) {verb} {ending}.{fix}"
+    return f"{start}: {count_text(int(odd.sum()), 'cell')} ({_rows(table, odd)}) {verb} {ending}.{fix}"
+
+
+def _rows(table: RawTable, mask: np.ndarray) -> str:
+    return rows_text(table.file_rows(mask))
 
 
 def _mostly(cells: np.ndarray, fits: list[bool]) -> bool:
@@ -276,7 +255,3 @@ def _mostly(cells: np.ndarray, fits: list[bool]) -> bool:
 def _is_plain_number(text: str) -> bool:
     style = number_style((text,))
     return style is not None and not style.whole_text
-
-
-def _is_iso(text: str) -> bool:
-    return bool(_ISO.fullmatch(text)) and _is_moment(text)
