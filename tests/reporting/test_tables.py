@@ -1,0 +1,132 @@
+"""One row per comparison and outcome, direct before indirect; what cannot be compared stands apart; nothing is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from sweval.reporting.cells import Table
+from sweval.reporting.tables import block, level_of, records, tables
+from sweval.result import Estimate, Result
+
+
+def named(result: Result, name: str, **options: object) -> Table:
+    return next(table for table in tables(result.tidy(), **options) if table.name == name)
+
+
+def texts(table: Table) -> list[tuple[str | None, ...]]:
+    return [(row.group, *(cell.text for cell in row.cells)) for row in table.rows]
+
+
+def test_effects_stand_direct_before_indirect_in_the_order_of_the_study(synthetic: Result) -> None:
+    table = named(synthetic, "effects")
+    assert [column.name for column in table.columns] == [
+        "comparison", "service", "design", "outcome", "n", "clusters", "effect", "df", "p",
+    ]  # fmt: skip
+    design = "whole clusters assigned to an arm, adjusted for baseline"
+    group = ("Direct service", "Group work", "group", design)
+    training = ("Indirect service", "Staff training", "training", design)
+    assert texts(table) == [
+        (*group, "phq9_total", "652", "24", "0.46 [0.21, 0.70]", "20.3", "0.031"),
+        (*group, "who5_percent", "652", "24", "−0.42 [−0.70, −0.14]", "20.3", "0.031"),
+        (*training, "phq9_total", "652", "24", "0.31 [0.05, 0.57]", "20.3", "0.031"),
+        (*training, "who5_percent", "652", "24", "0.18 [−0.11, 0.47]", "20.3", "0.031"),
+    ]
+
+
+def test_numbers_behind_the_cells_are_not_rounded(synthetic: Result) -> None:
+    cell = named(synthetic, "effects").rows[0].cells[6]
+    assert cell.numbers == (0.455, 0.21, 0.7)
+
+
+def test_what_has_another_yardstick_stands_apart_with_a_sentence(synthetic: Result) -> None:
+    table = named(synthetic, "apart")
+    assert texts(table) == [
+        ("Direct service", "Before and after", "phq9_total", "standardised change, no comparison arm", "57",
+         "0.60 [0.40, 0.80]", "56.0", "<0.001")
+    ]  # fmt: skip
+    assert "must not be set beside the effects" in table.notes[0]
+
+
+def test_every_row_is_in_exactly_one_table(synthetic: Result) -> None:
+    odd = Estimate(term="x", measure="reliably_improved", estimate=0.4, method="Jacobson and Truax")
+    tidy = (synthetic + Result(estimates=(odd,))).tidy()
+    held = pd.Series([block(row) for row in records(tidy)]).value_counts()
+    shown = {table.name: table for table in tables(tidy)}
+    assert set(held.index) == set(shown)
+    assert [len(shown[name].rows) for name in ("effects", "apart", "icc", "coefficients", "other")] == [4, 1, 4, 4, 1]
+    assert held["participants"] == 4 * 2 * 4
+    assert len(shown["participants"].rows) == 4 * 2
+    assert (held["reliability"], len(shown["reliability"].rows)) == (5, 1)
+
+
+def test_participants_and_reliability_cells(synthetic: Result) -> None:
+    assert texts(named(synthetic, "participants"))[1] == (
+        "Staff training", "phq9_total", "training", "322", "24", "13.90", "5.00", "10.50", "5.25",
+    )  # fmt: skip
+    assert texts(named(synthetic, "reliability")) == [
+        (None, "phq9_total", "690", "0.86 [0.84, 0.88]", "1.97", "phq_1", "0.50")
+    ]
+
+
+def with_counts(result: Result, counts: dict[str, int]) -> Result:
+    rows = tuple(
+        dataclasses.replace(row, n=counts.get(level_of(row.term) or "", row.n)) if row.measure in MEANS else row
+        for row in result.estimates
+    )
+    return dataclasses.replace(result, estimates=rows)
+
+
+MEANS = ("mean", "sd", "baseline_mean", "baseline_sd")
+
+
+def test_a_small_count_is_hidden_and_so_is_the_one_that_would_give_it_away(synthetic: Result) -> None:
+    table = named(with_counts(synthetic, {"training": 10}), "participants")
+    usual, training = texts(table)[:2]
+    assert training == ("Staff training", "phq9_total", "training", "<11", "24", "–", "–", "–", "–")
+    assert usual[3] == "withheld"
+    assert usual[5:] == ("13.90", "5.00", "10.50", "5.25")
+    assert all(cell.numbers != (10,) for row in table.rows for cell in row.cells)
+    assert "Counts below 11" in table.notes[-1]
+
+
+def test_the_limit_itself_is_shown_and_zero_shows_all(synthetic: Result) -> None:
+    assert texts(named(with_counts(synthetic, {"training": 11}), "participants"))[1][3] == "11"
+    shown = named(with_counts(synthetic, {"training": 3}), "participants", small_cells=0)
+    assert texts(shown)[1][3] == "3"
+    assert len(shown.notes) == 1
+
+
+def test_differing_confidence_levels_are_said_in_every_cell(synthetic: Result) -> None:
+    rows = [dataclasses.replace(synthetic.estimates[1], conf_level=0.9), synthetic.estimates[1]]
+    table = named(Result(estimates=tuple(rows)), "effects")
+    assert [row.cells[6].text for row in table.rows] == ["0.31 [0.05, 0.57] (90%)", "0.31 [0.05, 0.57] (95%)"]
+    assert table.columns[6].label == "Effect g [90%/95% CI]"
+
+
+def test_an_effect_without_interval_or_service(synthetic: Result) -> None:
+    bare = Estimate(term="arm[program]", measure="hedges_g", metric="person_total", estimate=0.2, method="given")
+    table = named(Result(estimates=(bare,)), "effects")
+    assert table.rows[0].group == "Service not stated"
+    assert "0.20" in [cell.text for cell in table.rows[0].cells]
+
+
+def test_an_effect_that_is_not_finite_is_said_not_shown(synthetic: Result) -> None:
+    broken = dataclasses.replace(synthetic.estimates[1], estimate=float("inf"), conf_low=None, conf_high=None)
+    table = named(Result(estimates=(broken,)), "effects")
+    assert table.rows[0].cells[6].text == "not estimable"
+
+
+def test_indonesian_table(synthetic: Result) -> None:
+    row = texts(named(synthetic, "effects", language="id"))[0]
+    assert row[0] == "Pelayanan langsung"
+    assert row[7] == "0,46 [0,21; 0,70]"
+
+
+@pytest.mark.parametrize(
+    ("term", "level"), [("arm[training]", "training"), ("arm[a [b]]", "a [b]"), ("wave", None), (None, None)]
+)
+def test_level_of_a_term(term: str | None, level: str | None) -> None:
+    assert level_of(term) == level
