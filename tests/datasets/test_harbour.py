@@ -41,7 +41,8 @@ def designs() -> list[Any]:
     found = []
     for table in study["comparisons"]:
         codes = {label: code for code, label in make.VALUE_LABELS[table["arm"]].items()}
-        fields = {key: codes.get(value, value) for key, value in table.items() if key != "kind"}
+        fields = {key: value for key, value in table.items() if key != "kind"}
+        fields |= {key: codes[fields[key]] for key in ("treated", "control")}
         found.append(kinds[table["kind"]](client=study["study"]["client"], wave=study["study"]["wave"], **fields))
     return found
 
@@ -50,7 +51,7 @@ def scored(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the frame with both scores, and outcome -> score column."""
     frame = sw.score(frame, "phq9", items="phq_{item}", missing=MISSING)
     frame = sw.score(frame, "who5", items="who_{item}", missing=MISSING)
-    return frame, {"phq9": "phq9_total", "who5": "who5_total"}
+    return frame, {"phq9": "phq9_total", "who5": "who5_raw"}
 
 
 def covered(interval: tuple[float, float], value: float) -> bool:
