@@ -11,7 +11,7 @@ from sweval.reporting import html
 from sweval.reporting.folder import write_folder
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.plots import forest_in_words, forest_picture
-from sweval.reporting.sentences import effect_sentences, question
+from sweval.reporting.sentences import effect_sentences, outcome_sentences, question
 from sweval.reporting.spreadsheet_safe import csv_bytes
 from sweval.reporting.tables import block, records, tables
 
@@ -138,6 +138,9 @@ def _body(
     said = effect_sentences(tidy, language=words.code, small_cells=small_cells)
     if said:
         parts += [html.heading(words.say("report.in_words")), html.bullets(said)]
+    outcomes = outcome_sentences(tidy, language=words.code)
+    if outcomes:
+        parts += [html.heading(words.say("report.outcomes")), html.bullets(outcomes)]
     if "participants" in held:
         parts += [html.heading(words.say("report.participants")), held["participants"]]
     if "reliability" in held:
@@ -172,12 +175,17 @@ def _in_english(texts: Sequence[str], words: Language) -> list[str]:
 
 def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
     """Return every method once with the analyses it was used for."""
-    uses: dict[str, list[str]] = {}
+    uses: dict[str, dict[str, list[str]]] = {}
     for row in records(tidy):
         if block(row) in ("effects", "apart", "reliability", "icc", "other"):
-            label = ": ".join(text for text in (row["comparison"], row["outcome"]) if text) or row["term"]
-            uses.setdefault(row["method"], []).append(label)
+            outcomes = uses.setdefault(row["method"], {}).setdefault(row["comparison"] or "", [])
+            outcomes.append(row["outcome"] or row["term"])
     return [
-        words.say("report.method_row", used="; ".join(dict.fromkeys(labels)), method=method)
-        for method, labels in uses.items()
+        words.say("report.method_row", used="; ".join(map(_used, where, where.values())), method=method)
+        for method, where in uses.items()
     ]
+
+
+def _used(comparison: str, outcomes: list[str]) -> str:
+    listed = ", ".join(dict.fromkeys(outcomes))
+    return f"{comparison} ({listed})" if comparison else listed

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.tables import block, by_side, design_in_words, level_of, records, service_in_words, side
+from sweval.scoring.definition import instrument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +56,42 @@ def question(tidy: pd.DataFrame, *, language: str = "en") -> str:
     if not named or not outcomes:
         return words.say("report.question_plain")
     return words.say("report.question", comparisons=words.listing(named), outcomes=words.listing(outcomes))
+
+
+def outcome_sentences(tidy: pd.DataFrame, *, language: str = "en") -> tuple[str, ...]:
+    """Say for each analysed outcome which scale it is, what values it can take, and which direction is better."""
+    words = load_language(language)
+    better = {
+        row["outcome"]: row["better"]
+        for row in records(tidy)
+        if block(row) in ("effects", "apart") and row["outcome"] is not None
+    }
+    said = []
+    for outcome, direction in better.items():
+        column = outcome.partition(" at ")[0]
+        parts = list(_scale_in_words(column, words))
+        if direction is not None:
+            parts.append(words.say(f"sentence.{direction}"))
+        if parts:
+            said.append(words.say("sentence.outcome", outcome=outcome, what=words.say("locale.joiner").join(parts)))
+    return tuple(said)
+
+
+def _scale_in_words(column: str, words: Language) -> Iterator[str]:
+    """Give title and range of a score column of the catalogue; nothing for any other column."""
+    for end in (place for place, sign in enumerate(column) if sign == "_"):
+        if not column[:end].isidentifier():
+            continue
+        try:
+            found = instrument(column[:end], accept_licence=True)
+        except InstrumentError:
+            continue
+        for scale in found.scores:
+            if scale.column == column:
+                yield found.title
+                low, high = (words.number(limit, 0 if limit == int(limit) else 2) for limit in scale.range)
+                yield words.say("locale.range", low=low, high=high)
+                return
 
 
 def _comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], str]:

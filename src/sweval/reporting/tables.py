@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SIDES = ("direct", "indirect", "unknown")
 COMPARABLE = "person_total"
+_ALTERNATIVE = "_alternative"  # the same effect under an assumption that the design did not choose
 _DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
 _RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
 _LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
@@ -47,6 +48,8 @@ def records(tidy: pd.DataFrame) -> list[Record]:
 def block(row: Record) -> str:
     """Return the table that a row belongs in."""
     measure, metric = row["measure"], row["metric"]
+    if measure.endswith(_ALTERNATIVE):
+        return "other"
     if metric == COMPARABLE:
         return "effects"
     if measure in _DESCRIPTIVE:
@@ -267,7 +270,6 @@ def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
         Column(name="comparison", label=words.say("column.comparison")),
         Column(name="outcome", label=words.say("column.outcome")),
         Column(name="cluster", label=words.say("column.cluster")),
-        Column(name="clusters", label=words.say("column.clusters"), digits=0),
         Column(name="icc", label=words.say("column.icc"), digits=3),
     )
     lines = [
@@ -276,7 +278,6 @@ def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
                 text_cell(row["comparison"], words),
                 text_cell(row["outcome"], words),
                 text_cell(row["term"], words),
-                count_cell(row["clusters"], words, 0),
                 number_cell(row["estimate"], words, 3),
             )
         )

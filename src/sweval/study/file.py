@@ -16,6 +16,7 @@ from sweval.reporting.report import check_formats
 from sweval.result import SERVICES
 from sweval.scoring.definition import instrument
 from sweval.scoring.records import Instrument
+from sweval.scoring.request import CodingArgument
 from sweval.study.problems import Problems, checked, checked_keys, list_of_tables
 
 _SECTIONS = ("study", "read", "comparisons", "outcomes", "report")
@@ -72,7 +73,7 @@ class Scored:
     source: str | Path
     items: str | tuple[str, ...]
     missing: tuple[int | float | str, ...]
-    coding: str | dict[int | str, int] | None
+    coding: CodingArgument
     scores: tuple[str, ...]
 
 
@@ -296,7 +297,7 @@ def _outcome(
     )
 
 
-def _coding(coding: str | dict[str, int] | None) -> str | dict[int | str, int] | None:
+def _coding(coding: str | dict[str, int] | None) -> CodingArgument:
     """Return a coding whose raw codes are numbers where they look like numbers: every key of a TOML table is text."""
     if coding is None or isinstance(coding, str):
         return coding

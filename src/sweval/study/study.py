@@ -149,7 +149,7 @@ class Study:
             raise self._placed(
                 error, f"{outcome.path} ({outcome.instrument.id})", known=(outcome.instrument.id,)
             ) from error
-        notes = tuple(_under(outcome.instrument.id, note) for note in scored.notes)
+        notes = _notes_on(outcome, scored.notes)
         return scored.frame, Result(estimates=(), notes=notes) + self._reliability(frame, outcome)
 
     def _reliability(self, frame: pd.DataFrame, outcome: Scored) -> Result:
@@ -159,12 +159,19 @@ class Study:
         name = outcome.instrument.id
         rows, said = self._baseline_rows(frame)
         try:
-            found = reliability(rows, outcome.instrument, items=outcome.items, missing=outcome.missing)
+            found = reliability(
+                rows,
+                outcome.instrument,
+                items=outcome.items,
+                missing=outcome.missing,
+                coding=outcome.coding,
+                accept_licence=self.file.study.accept_licence,
+            )
         except SwevalError as error:
             return Result(estimates=(), notes=(f"{name}: no reliability was computed. {error}",))
         analysed = columns_of(outcome)
         estimates = tuple(row for row in found.estimates if row.outcome in analysed)
-        notes = (f"{name}: reliability is from {said}.", *(_under(name, note) for note in found.notes))
+        notes = (f"{name}: reliability is from {said}.", *_notes_on(outcome, found.notes))
         return Result(estimates=estimates, fits=found.fits, notes=notes)
 
     def _baseline_rows(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -230,6 +237,13 @@ class _Steps:
         if self.progress is not None:
             self.progress(self.names[self.done], self.done, len(self.names))
         self.done += 1
+
+
+def _notes_on(outcome: Scored, notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes on an instrument without those on scores that the study does not analyse."""
+    idle = {scale.column for scale in outcome.instrument.scores} - set(columns_of(outcome))
+    kept = [note for note in notes if not note.startswith(tuple(f"{column}:" for column in idle))]
+    return tuple(_under(outcome.instrument.id, note) for note in kept)
 
 
 def _under(place: str, note: str) -> str:
