@@ -190,6 +190,7 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
 
 
 _TREATED, _CONTROL, _OTHER, _NO_ARM = 1, 0, -1, -2
+_MOST_ARMS = 12
 
 
 class _Rows:
@@ -218,6 +219,12 @@ def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
     """Return 1 = treated, 0 = control, -1 = another arm, -2 = missing."""
     codes, labels, trimmed = keyed(column, as_label=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+    if len(labels) > _MOST_ARMS:
+        raise DesignError(
+            f'"{roles.arm}" holds {len(labels)} different values; this is not a column of arms.',
+            where=roles.where,
+            fix="Name the column that says who was offered the program.",
+        )
     listed = ", ".join(f'"{label}" ({count})' for label, count in zip(labels, counts, strict=True))
     out = np.full(len(codes), _OTHER, dtype=np.intp)
     out[codes < 0] = _NO_ARM

@@ -21,6 +21,7 @@ Term = tuple[str, ...]
 MOST_COLUMNS = 200
 MOST_FACTORS = 3
 _DEEPEST = 50
+_FEW_LEVELS = 10
 _OPERATORS = "+:*()"
 _FOREIGN = "~|^/-%"
 
@@ -161,7 +162,14 @@ def encode(
 def _levels(column: pd.Series, reference: object, *, where: str) -> tuple[list[str], NDArray[np.intp]]:
     """Return the levels, reference first, and each row's level number."""
     codes, labels = levels(column, where=where)
-    present = set(np.unique(codes))
+    counts = np.bincount(codes, minlength=len(labels))
+    present = set(np.flatnonzero(counts))
+    if len(present) > _FEW_LEVELS and (counts == 1).sum() > len(present) / 2:
+        raise DesignError(
+            f'"{column.name}" holds {len(present)} different values, most of them once: ids or free text, no categories.',
+            where=where,
+            fix="Leave it out, or make it a number.",
+        )
     order = [number for number in range(len(labels)) if number in present]
     if reference is not None:
         wanted = label_key(reference)

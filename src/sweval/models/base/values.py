@@ -152,7 +152,9 @@ def numbers(column: pd.Series, *, where: str) -> tuple[NDArray[np.float64], list
     infinite = int(np.isinf(values).sum())
     if infinite:
         raise DesignError(
-            f'{infinite} values in "{name}" are infinite.', where=where, fix="Correct them, or make them missing."
+            f'{counted(infinite, "value")} in "{name}" {"is" if infinite == 1 else "are"} infinite.',
+            where=where,
+            fix="Correct them, or make them missing.",
         )
     return values, notes
 
