@@ -43,7 +43,7 @@ WHO_LOADING = np.array([0.80, 0.78, 0.74, 0.70, 0.72])
 WHO_SHIFT = np.array([0.0, 0.10, 0.15, 0.20, -0.10])
 WHO_CUTS = np.array([-1.0, -0.25, 0.40, 1.05, 1.75])
 
-SKIPPED, REFUSED = 0.014, 0.004  # share of single answers coded 9 and 8
+SKIPPED, REFUSED = 0.007, 0.003  # share of single answers coded 9 and 8
 LEAVING = {"post": (-2.2, 0.06), "followup": (-2.0, 0.06)}  # logit of leaving: constant, slope on the last PHQ-9 sum
 NO_ANSWER_CODES = {8: "refused", 9: "no answer"}
 

@@ -26,7 +26,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _auto(directive: str, name: str, *options: str) -> str:
-    body = "\n".join(f"   :{option}:" for option in options)
+    body = "\n".join(f"   {option}" for option in options)
     return f"```{{eval-rst}}\n.. {directive}:: {name}\n{body}\n```"
 
 
@@ -36,12 +36,13 @@ def _functions() -> str:
     parts = ["# Functions", "All of them hang on the package: `import sweval as sw`, then `sw.read(...)`."]
     parts += [f"## {name}\n\n" + _auto("autofunction", f"sweval.{name}") for name in names]
     parts += [f"## plots.{name}\n\n" + _auto("autofunction", f"sweval.reporting.plots.{name}") for name in plots]
-    parts += ["## Study\n\n" + _auto("autoclass", "sweval.study.Study", "members:")]
+    parts += ["## Study\n\n" + _auto("autoclass", "sweval.study.Study", ":members:")]
     return "\n\n".join(parts)
 
 
 def _designs() -> str:
     parts = ["# Designs", "`kind` in a study file is the file's name; its keys are the fields of the class."]
+    parts += ["## fit", _auto("automethod", "sweval.models.base.comparison.Comparison.fit")]
     for kind, design in sorted(kinds().items()):
         fields = [
             (f"`{field.name}`", f"`{field.type}`", "required" if _required(field) else f"`{_default(field)!r}`")
@@ -49,7 +50,7 @@ def _designs() -> str:
         ]
         heading = f'## {design.__name__} (`kind = "{kind}"`)'
         name = f"{design.__module__}.{design.__qualname__}"
-        parts += [heading, _auto("autoclass", name, "members: fit"), _table(["field", "type", "default"], fields)]
+        parts += [heading, _auto("autoclass", name), _table(["field", "type", "default"], fields)]
     return "\n\n".join(parts)
 
 
@@ -63,8 +64,10 @@ def _default(field: dataclasses.Field) -> object:
 
 def _effects() -> str:
     parts = ["# Effects", "Effects as functions of arrays or of reported numbers: `sw.effects.<name>(...)`."]
-    for name in dir(sw.effects):
-        member = getattr(sw.effects, name)
+    members = {name: getattr(sw.effects, name) for name in dir(sw.effects)}
+    for name, member in members.items():
+        if not (inspect.isfunction(member) or inspect.isclass(member)):
+            continue
         directive = "autofunction" if inspect.isfunction(member) else "autoclass"
         parts.append(f"## {name}\n\n" + _auto(directive, f"{member.__module__}.{name}"))
     return "\n\n".join(parts)
@@ -78,7 +81,7 @@ def _results() -> str:
             "this order and always all of them; those of `glance()` are the fields of `Fit`.",
             *(
                 f"## {name}\n\n" + _auto("autoclass", f"sweval.result.{name}", *options)
-                for name, options in {"Result": ["members:"], "Estimate": [], "Fit": []}.items()
+                for name, options in {"Result": [":members:"], "Estimate": [], "Fit": []}.items()
             ),
         ]
     )
