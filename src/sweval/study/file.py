@@ -17,7 +17,7 @@ from sweval.result import SERVICES
 from sweval.scoring.definition import instrument
 from sweval.scoring.records import Instrument
 from sweval.scoring.request import CodingArgument
-from sweval.study.problems import Problems, checked, checked_keys, list_of_tables
+from sweval.study.problems import Problems, checked, checked_keys, list_of_tables, text_of
 
 _SECTIONS = ("study", "read", "comparisons", "outcomes", "report")
 
@@ -113,7 +113,8 @@ def read_study_file(path: Path) -> StudyFile:
         if name not in _SECTIONS:
             problems.add(name, f"unknown section. {did_you_mean(name, _SECTIONS)}")
     study = _study(raw, problems)
-    data = _inside(study.data, path.parent, "study.data", problems) if study else None
+    named = text_of(raw.get("study"), "data")
+    data = None if named is None else _inside(named, path.parent, "study.data", problems)
     reading = _reading(raw, path.parent, problems)
     comparisons = _comparisons(raw, study, problems)
     outcomes = _outcomes(raw, study, path.parent, problems)
@@ -156,14 +157,10 @@ def _study(raw: Mapping[str, Any], problems: Problems) -> StudyTable | None:
         problems.add("study", "is missing: the file needs a [study] section with title and data.")
         return None
     values = checked(raw["study"], StudyTable, "study", problems)
-    if values is None:
-        return None
-    study = StudyTable(**values)
-    if study.language not in languages():
-        problems.add(
-            "study.language", f'there are no words for "{study.language}". {did_you_mean(study.language, languages())}'
-        )
-    return study
+    language = text_of(raw["study"], "language")
+    if language is not None and language not in languages():
+        problems.add("study.language", f'there are no words for "{language}". {did_you_mean(language, languages())}')
+    return None if values is None else StudyTable(**values)
 
 
 def _reading(raw: Mapping[str, Any], folder: Path, problems: Problems) -> dict[str, Any]:
@@ -175,15 +172,17 @@ def _reading(raw: Mapping[str, Any], folder: Path, problems: Problems) -> dict[s
 
 
 def _report(raw: Mapping[str, Any], problems: Problems) -> ReportTable | None:
-    values = checked(raw.get("report", {}), ReportTable, "report", problems)
-    if values is None:
-        return None
-    report = ReportTable(**values)
-    for number, name in enumerate(report.formats, 1):
+    table = raw.get("report", {})
+    values = checked(table, ReportTable, "report", problems)
+    formats = table.get("formats") if isinstance(table, dict) else None
+    for number, name in enumerate(formats if isinstance(formats, list) else (), 1):
         try:
             check_formats([name])
         except OutputError as error:
             problems.add(f"report.formats[{number}]", str(error))
+    if values is None:
+        return None
+    report = ReportTable(**values)
     if report.small_cells < 0:
         problems.add("report.small_cells", "must not be negative; 0 shows every count.")
     return report
@@ -220,7 +219,7 @@ def _design(table: object, study: StudyTable | None, path: str, problems: Proble
         return None
     design = known[kind]
     own = [field.name for field in fields(design)]
-    shared = {name: getattr(study, name) for name in ("client", "wave") if name in own and name not in table}
+    shared = {name: getattr(study, name, None) for name in ("client", "wave") if name in own and name not in table}
     given = {name: value for name, value in table.items() if name != "kind"}
     values = checked(given, design, path, problems)
     if given.get("service") is not None and given["service"] not in SERVICES:
@@ -229,7 +228,7 @@ def _design(table: object, study: StudyTable | None, path: str, problems: Proble
             f'there is no service "{given["service"]}". {did_you_mean(str(given["service"]), SERVICES)}',
         )
         return None
-    if values is None:
+    if values is None or study is None:
         return None
     try:
         return design(**{name: value for name, value in shared.items() if value is not None}, **values)

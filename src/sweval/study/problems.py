@@ -51,7 +51,7 @@ def fields_of(record: type[Any]) -> dict[str, Any]:
 def checked(table: object, record: type[Any], path: str, problems: Problems) -> dict[str, Any] | None:
     """Return the values of a table after a check against the fields of the record; None if anything is wrong."""
     values = checked_keys(table, fields_of(record), path, problems)
-    if values is None or not isinstance(table, dict):
+    if not isinstance(table, dict):
         return None
     absent = [
         field.name
@@ -62,6 +62,12 @@ def checked(table: object, record: type[Any], path: str, problems: Problems) -> 
     for name in absent:
         problems.add(f"{path}.{name}", "is missing.")
     return None if absent else values
+
+
+def text_of(table: object, key: str) -> str | None:
+    """Return a text of a table that may have other problems; None where it is no text."""
+    value = table.get(key) if isinstance(table, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def checked_keys(table: object, kinds: Mapping[str, Any], path: str, problems: Problems) -> dict[str, Any] | None:
