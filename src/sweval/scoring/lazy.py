@@ -1,46 +1,76 @@
 """The rules as expressions, for frames that stay where they are: polars lazy, DuckDB, Spark.
 
-One aggregate over the item columns is collected (range check and counts); the scores themselves are only planned.
+One aggregate over the item columns is collected (range check and counts); the scores themselves are only planned. The
+plan goes by helper columns, which it drops at the end: `codes` (declared codes, float64), then the number of answers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
 
 from sweval.scoring.answers import MANY_STRAYS, Facts
 from sweval.scoring.notes import Tally
-from sweval.scoring.records import Instrument, Scale
+from sweval.scoring.records import Gate, Instrument, Scale
 from sweval.scoring.request import Column, RawCode
+
+_HELPER = "__sweval_"
 
 
 class LazyScores:
-    """The scores of a lazy frame: `facts` and `tallies` are collected, `frame()` is a plan."""
+    """The scores of a lazy frame: `facts`, `tallies` and `unasked` are collected, `frame()` is a plan.
+
+    Parameters
+    ----------
+    frame
+        The lazy frame.
+    instrument
+        The rules.
+    columns
+        The item columns with their raw codes.
+    missing
+        Raw codes that stand for a missing answer.
+    """
 
     def __init__(
         self, frame: nw.LazyFrame[Any], instrument: Instrument, columns: Sequence[Column], missing: Sequence[RawCode]
     ) -> None:
-        self._frame, self._instrument, self._columns, self._missing = frame, instrument, columns, missing
+        self._instrument, self._columns, self._missing = instrument, columns, missing
         schema = frame.collect_schema()
         self._kinds = {column.name: schema[column.name] for column in columns}
         raw = {column.item.id: self._present(column) for column in columns}
-        declared = {column.item.id: self._declared(column, raw[column.item.id]) for column in columns}
-        self._codes, self._unasked = self._gated(declared)
+        coded = frame.with_columns(
+            **{_code(column.item.id): self._declared(column, raw[column.item.id]) for column in columns}
+        )
+        for number, gate in enumerate(instrument.gates):
+            coded = _gated(coded, gate, number)
+        self._frame = coded.with_columns(
+            **{
+                _answered(scale): _count(~nw.col(_code(name)).is_null() for name in scale.items)
+                for scale in self._scales
+            }
+        )
         self.facts, self.tallies, self.unasked = self._collect(raw)
+
+    @property
+    def _scales(self) -> tuple[Scale, ...]:
+        return self._instrument.scores
 
     def frame(self) -> nw.LazyFrame[Any]:
         """Return the frame with the score columns."""
-        frame = self._frame
-        for scale in self._instrument.scores:
-            answered, value = self._answered(scale), self._value(scale)
-            frame = frame.with_columns(value.alias(scale.column))
+        frame = self._frame.with_columns(**{scale.column: self._value(scale) for scale in self._scales})
+        wanted = [name for name in frame.collect_schema().names() if not name.startswith(_HELPER)]
+        added = [scale.column for scale in self._scales]
+        kept: list[Any] = [name for name in wanted if name not in added]
+        for scale in self._scales:
+            kept.append(nw.col(scale.column))
             if scale.bands:
-                frame = frame.with_columns(_band(scale).alias(f"{scale.column}_band"))
-            frame = frame.with_columns(answered.alias(f"{scale.column}_answered"))
-        return frame
+                kept.append(_band(scale).alias(f"{scale.column}_band"))
+            kept.append(nw.col(_answered(scale)).alias(f"{scale.column}_answered"))
+        return frame.select(*kept)
 
     def _present(self, column: Column) -> nw.Expr:
         """Return the raw answers as text or float64, with nan, blank text and missing codes as null."""
@@ -72,38 +102,14 @@ class LazyScores:
             expression = nw.when(raw == code).then(nw.lit(float(declared))).otherwise(expression)
         return expression
 
-    def _gated(self, codes: dict[str, nw.Expr]) -> tuple[dict[str, nw.Expr], list[nw.Expr]]:
-        """Return the codes with unasked items filled, and for each gate an expression that counts them in a row."""
-        counts = []
-        for gate in self._instrument.gates:
-            closed = nw.all_horizontal(
-                *(
-                    ~codes[name].is_null() & ~codes[name].is_in([float(code) for code in when])
-                    for name, when in gate.when_any.items()
-                ),
-                ignore_nulls=True,
-            )
-            unasked = {name: closed & codes[name].is_null() for name in gate.asks}
-            counts.append(nw.sum_horizontal(*(mark.cast(nw.Int64) for mark in unasked.values())))
-            filled = {
-                name: nw.when(mark).then(nw.lit(float(gate.otherwise))).otherwise(codes[name])
-                for name, mark in unasked.items()
-            }
-            codes = {**codes, **filled}
-        return codes, counts
-
-    def _answered(self, scale: Scale) -> nw.Expr:
-        return nw.sum_horizontal(*((~self._codes[name].is_null()).cast(nw.Int32) for name in scale.items))
-
     def _value(self, scale: Scale) -> nw.Expr:
         """Return the score; the arithmetic and its order are those of `rules.score_value`."""
         keyed = []
-        for name in scale.items:
-            item = self._instrument.item(name)
-            code = self._codes[name]
+        for item in map(self._instrument.item, scale.items):
+            code = nw.col(_code(item.id))
             keyed.append(nw.lit(float(item.low + item.high)) - code if item.reversed else code)
         total = nw.sum_horizontal(*keyed)
-        answered, members = self._answered(scale), len(scale.items)
+        answered, members = nw.col(_answered(scale)), len(scale.items)
         if scale.op == "mean":
             value = total / answered.cast(nw.Float64) * scale.multiply
         elif scale.missing.max_missing == 0:
@@ -119,24 +125,12 @@ class LazyScores:
         """Collect the one aggregate that checks and counts."""
         wanted: dict[str, nw.Expr] = {"rows": nw.len()}
         for number, column in enumerate(self._columns):
-            expression, kind = raw[column.item.id], self._kinds[column.name]
-            wanted[f"answered_{number}"] = (~expression.is_null()).cast(nw.Int64).sum()
-            if _is_number(kind) or (_is_text(kind) and column.recoded):
-                stray = ~expression.is_null() & ~expression.is_in(list(_raw_codes(column, kind)))
-                wanted[f"outside_{number}"] = stray.cast(nw.Int64).sum()
-            if _is_number(kind):
-                wanted[f"low_{number}"], wanted[f"high_{number}"] = expression.min(), expression.max()
-                fraction = ~expression.is_null() & (expression != expression.floor())
-                wanted[f"fractions_{number}"] = fraction.cast(nw.Int64).sum()
-            for place, code in enumerate(self._missing):
-                if _is_text(kind) or (_is_number(kind) and not isinstance(code, str)):
-                    hit = nw.col(column.name) == (str(code) if _is_text(kind) else code)
-                    wanted[f"missing_{number}_{place}"] = hit.cast(nw.Int64).sum()
-        for number, scale in enumerate(self._instrument.scores):
-            for count in range(len(scale.items) + 1):
-                wanted[f"tally_{number}_{count}"] = (self._answered(scale) == count).cast(nw.Int64).sum()
-        for number, expression in enumerate(self._unasked):
-            wanted[f"unasked_{number}"] = expression.sum()
+            wanted |= {f"{name}_{number}": value for name, value in self._checks(column, raw[column.item.id]).items()}
+        for number, scale in enumerate(self._scales):
+            for count in _tallied(scale):
+                wanted[f"tally_{number}_{count}"] = _sum(nw.col(_answered(scale)) == count)
+        for number in range(len(self._instrument.gates)):
+            wanted[f"unasked_{number}"] = nw.col(f"{_HELPER}unasked_{number}").sum()
         found = self._frame.select(**wanted).collect().rows(named=True)[0]
         rows = int(found["rows"])
         facts = [self._facts(number, column, rows, found) for number, column in enumerate(self._columns)]
@@ -144,30 +138,45 @@ class LazyScores:
             Tally(
                 scale=scale,
                 rows=rows,
-                by_answered={
-                    count: int(found[f"tally_{number}_{count}"] or 0) for count in range(len(scale.items) + 1)
-                },
+                by_answered={count: int(found[f"tally_{number}_{count}"] or 0) for count in _tallied(scale)},
             )
-            for number, scale in enumerate(self._instrument.scores)
+            for number, scale in enumerate(self._scales)
         ]
-        return facts, tallies, [int(found[f"unasked_{number}"] or 0) for number in range(len(self._unasked))]
+        unasked = [int(found[f"unasked_{number}"] or 0) for number in range(len(self._instrument.gates))]
+        return facts, tallies, unasked
+
+    def _checks(self, column: Column, present: nw.Expr) -> dict[str, nw.Expr]:
+        """Return what to aggregate over one item column."""
+        kind = self._kinds[column.name]
+        checks = {"answered": _sum(~present.is_null())}
+        if _is_number(kind) or (_is_text(kind) and column.recoded):
+            checks["outside"] = _sum(~present.is_null() & ~present.is_in(list(_raw_codes(column, kind))))
+        if _is_number(kind):
+            checks |= {"low": present.min(), "high": present.max()}
+            checks["fractions"] = _sum(~present.is_null() & (present != present.floor()))
+        for place, code in enumerate(self._missing):
+            if _is_text(kind) or (_is_number(kind) and not isinstance(code, str)):
+                checks[f"missing_{place}"] = _sum(nw.col(column.name) == (str(code) if _is_text(kind) else code))
+        return checks
 
     def _facts(self, number: int, column: Column, rows: int, found: dict[str, Any]) -> Facts:
         """Return the facts of one column; if something is outside the codes, ask for its values."""
+        kind = self._kinds[column.name]
         low, high = found.get(f"low_{number}"), found.get(f"high_{number}")
+        counts = {
+            name: int(found.get(f"{name}_{number}") or 0)
+            for name in ("answered", "outside", "fractions", *(f"missing_{i}" for i in range(len(self._missing))))
+        }
         facts = Facts(
             column=column,
             rows=rows,
-            answered=int(found[f"answered_{number}"] or 0),
+            answered=counts["answered"],
             low=None if low is None else float(low),
             high=None if high is None else float(high),
-            outside=int(found.get(f"outside_{number}") or 0),
-            fractions=int(found.get(f"fractions_{number}") or 0),
-            missing=Counter(
-                {code: int(found.get(f"missing_{number}_{place}") or 0) for place, code in enumerate(self._missing)}
-            ),
+            outside=counts["outside"],
+            fractions=counts["fractions"],
+            missing=Counter({code: counts[f"missing_{place}"] for place, code in enumerate(self._missing)}),
         )
-        kind = self._kinds[column.name]
         if facts.answered and not _is_number(kind) and not (_is_text(kind) and column.recoded):
             facts.text = "labels" if _is_text(kind) else "other"
         if facts.outside and _is_number(kind):
@@ -175,10 +184,10 @@ class LazyScores:
         return facts
 
     def _strays(self, column: Column) -> Counter[float]:
-        expression = self._present(column)
+        codes = [float(code) for code in column.numbers]
         values = (
-            self._frame.select(value=expression)
-            .filter(~nw.col("value").is_null(), ~nw.col("value").is_in([float(code) for code in column.numbers]))
+            self._frame.select(value=self._present(column))
+            .filter(~nw.col("value").is_null(), ~nw.col("value").is_in(codes))
             .group_by("value")
             .agg(rows=nw.len())
             .collect()
@@ -188,12 +197,53 @@ class LazyScores:
         return Counter({float(value): int(rows) for value, rows in values.rows() if float(value).is_integer()})
 
 
+def _gated(frame: nw.LazyFrame[Any], gate: Gate, number: int) -> nw.LazyFrame[Any]:
+    """Fill the codes of unasked items, and count them per row in a helper column."""
+    deciding = {name: nw.col(_code(name)) for name in gate.when_any}
+    closed = nw.all_horizontal(
+        *(
+            ~code.is_null() & ~code.is_in([float(value) for value in gate.when_any[name]])
+            for name, code in deciding.items()
+        ),
+        ignore_nulls=True,
+    )
+    unasked = {name: closed & nw.col(_code(name)).is_null() for name in gate.asks}
+    return frame.with_columns(
+        **{f"{_HELPER}unasked_{number}": _count(unasked.values())},
+        **{
+            _code(name): nw.when(mark).then(nw.lit(float(gate.otherwise))).otherwise(nw.col(_code(name)))
+            for name, mark in unasked.items()
+        },
+    )
+
+
 def _band(scale: Scale) -> nw.Expr:
     value = nw.col(scale.column)
     expression: nw.Expr = nw.when(~value.is_null()).then(nw.lit(scale.bands[0].label))
     for band in scale.bands[1:]:
         expression = nw.when(value >= band.cut).then(nw.lit(band.label)).otherwise(expression)
     return expression
+
+
+def _code(item_id: str) -> str:
+    return f"{_HELPER}code_{item_id}"
+
+
+def _answered(scale: Scale) -> str:
+    return f"{_HELPER}answered_{scale.id}"
+
+
+def _tallied(scale: Scale) -> range:
+    """The numbers of answers that give a score."""
+    return range(len(scale.items) - scale.missing.max_missing, len(scale.items) + 1)
+
+
+def _sum(condition: nw.Expr) -> nw.Expr:
+    return condition.cast(nw.Int64).sum()
+
+
+def _count(conditions: Iterable[nw.Expr]) -> nw.Expr:
+    return nw.sum_horizontal(*(condition.cast(nw.Int32) for condition in conditions))
 
 
 def _is_text(kind: Any) -> bool:
