@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sweval.effects.kernel import Standardized, standardize
+from sweval.errors import DesignError
 
 __all__: list[str] = []
 
@@ -48,8 +49,9 @@ def glass(
     conf_level: float = 0.95,
 ) -> Standardized:
     """Standardise by the control group: nu = n_C - 1; kappa and df are those of Welch's standard error."""
-    error, df = welch(sd_treated, n_treated, sd_control, n_control)
-    sc, nc = _floats(sd_control, n_control)
+    nc = np.asarray(n_control, dtype=float)
+    sc = _positive(sd_control)
+    error, df = welch(sd_treated, n_treated, sc, nc)
     return standardize(difference, sc, nu=nc - 1, kappa=error / sc, df=df, conf_level=conf_level)
 
 
@@ -66,9 +68,9 @@ def heteroscedastic(
 
     nu = (s_T^2 + s_C^2)^2 / (s_T^4/(n_T - 1) + s_C^4/(n_C - 1)).
     """
-    error, df = welch(sd_treated, n_treated, sd_control, n_control)
     st, nt, sc, nc = _floats(sd_treated, n_treated, sd_control, n_control)
-    s = np.sqrt((st**2 + sc**2) / 2)
+    s = _positive(np.sqrt((st**2 + sc**2) / 2))
+    error, df = welch(st, nt, sc, nc)
     nu = (st**2 + sc**2) ** 2 / (st**4 / (nt - 1) + sc**4 / (nc - 1))
     return standardize(difference, s, nu=nu, kappa=error / s, df=df, conf_level=conf_level)
 
@@ -117,3 +119,14 @@ def welch(
 def _floats(*parts: ArrayLike) -> tuple[FloatArray, ...]:
     """Return each part as a float array."""
     return tuple(np.asarray(part, dtype=float) for part in parts)
+
+
+def _positive(sd: ArrayLike) -> FloatArray:
+    """Return standard deviations that can serve as units."""
+    s = np.asarray(sd, dtype=float)
+    if not (s > 0).all():
+        raise DesignError(
+            f"{int((~(s > 0)).sum())} standard deviation(s) are not above zero, so no effect can be expressed in them.",
+            fix="Check whether the outcome varies within the arms.",
+        )
+    return s
