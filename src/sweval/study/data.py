@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweval.data.read import Source, read_source
-from sweval.errors import StudyError
+from sweval.errors import DataError, StudyError
 from sweval.models.base.values import label_key
 from sweval.study.file import StudyFile
+from sweval.study.problems import in_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,13 @@ def read_data(file: StudyFile) -> StudyData:
     StudyError
         If one comparison names codes and another names labels of the same column.
     """
-    source = read_source(file.data, **file.reading)
+    try:
+        source = read_source(file.data, **file.reading)
+    except DataError as error:
+        fix = None if error.fix is None else in_toml(error.fix)
+        if fix != error.fix:
+            fix = f"{fix} Such options stand in a section [read] of the study file."
+        raise DataError(error.what, where=error.where, fix=fix) from error
     shape = f"{file.data.name}: {len(source.frame)} rows and {len(source.frame.columns)} columns were read."
     labelled = _labelled(source, file)
     if not labelled:

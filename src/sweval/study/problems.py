@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -103,6 +104,27 @@ def list_of_tables(raw: Mapping[str, Any], name: str, problems: Problems) -> lis
         problems.add(name, f"must be a list of tables: write [[{name}]].")
         return []
     return [(f"{name}[{number}]", table) for number, table in enumerate(tables, 1)]
+
+
+def in_toml(text: str) -> str:
+    """Return advice that names an argument of a function in the words of a study file.
+
+    Examples
+    --------
+    >>> in_toml("If 99 is a missing code, pass missing=(9, 99).")
+    'If 99 is a missing code, write missing = [9, 99].'
+    >>> in_toml('Pass coding="1-4".')
+    'Write coding = "1-4".'
+    """
+
+    def value(found: re.Match[str]) -> str:
+        name, given = found[1], found[2]
+        if given[0] in "([":
+            given = f"[{given[1:-1].rstrip(',')}]"
+        return f"{name} = {given.lower() if given in ('True', 'False') else given}".replace("'", '"')
+
+    said = re.sub(r"\b([a-z_]+)=(\([^()]*\)|\[[^\[\]]*\]|\"[^\"]*\"|'[^']*'|True|False)", value, text)
+    return re.sub(r"\b([Pp])ass (?=[a-z_]+ = )", lambda found: "Write " if found[1] == "P" else "write ", said)
 
 
 @cache

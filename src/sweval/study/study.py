@@ -12,6 +12,7 @@ from sweval.models.base.values import label_key
 from sweval.result import Result
 from sweval.study.data import read_data
 from sweval.study.file import Comparison, Given, ReportTable, Scored, StudyFile, columns_of, read_study_file
+from sweval.study.problems import in_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -223,7 +224,8 @@ class Study:
     def _placed(self, error: SwevalError, place: str, *, known: Sequence[str]) -> StudyError:
         """Return an error of a part with the place in the study file instead of the part's own name."""
         what = error.what if error.where is None or error.where in known else f"{error.where}: {error.what}"
-        return StudyError(what, where=f"{self.file.path.name}, {place}", fix=error.fix)
+        fix = None if error.fix is None else in_toml(error.fix)
+        return StudyError(in_toml(what), where=f"{self.file.path.name}, {place}", fix=fix)
 
 
 class _Steps:

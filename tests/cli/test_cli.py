@@ -1,0 +1,222 @@
+"""The command line as a user meets it: exit codes, one message, quiet when piped, light when asked for help."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sweval.cli import app
+from sweval.data.datasets import folder
+from sweval.reporting.plain_text import plain_frame
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    assert "Traceback" not in result.output
+    return result.exit_code, result.stdout, result.stderr
+
+
+def shell(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    code = "from sweval.cli import main; main()"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False, encoding="utf-8", env=environment,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def harbour(tmp_path: Path) -> Path:
+    for name in ("study.toml", "clients.sav"):
+        shutil.copy(folder("harbour") / name, tmp_path / name)
+    return tmp_path / "study.toml"
+
+
+def test_demo_from_file_to_report_in_seconds(tmp_path: Path) -> None:
+    before = os.times()
+    done = shell("demo", cwd=tmp_path)
+    after = os.times()
+    # Processor time, so that other work on the machine does not count.
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    assert used < 8
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "nothing but results where nobody watches"
+    assert sorted(os.listdir(tmp_path / "sweval-demo")) == ["clients.sav", "study-results", "study.toml"]
+    assert sorted(os.listdir(tmp_path / "sweval-demo" / "study-results")) == [
+        "effects.csv", "forest.png", "forest.svg", "manifest.json", "report.html",
+    ]  # fmt: skip
+    lines = done.stdout.splitlines()
+    direct, indirect = lines.index("Direct service"), lines.index("Indirect service")
+    assert all(line.startswith("  Group work") for line in lines[direct + 1 : indirect])
+    assert lines[indirect + 1].startswith("  Staff training")
+    assert "Report: sweval-demo" in done.stdout.replace("\\", "/")
+
+
+def test_demo_twice_is_the_same_and_an_edited_study_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digests() -> dict[str, str]:
+        files = [path for path in sorted((tmp_path / "sweval-demo").rglob("*")) if path.is_file()]
+        return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    monkeypatch.chdir(tmp_path)
+    assert invoke("demo")[0] == 0
+    first = digests()
+    assert invoke("demo")[0] == 0
+    assert digests() == first
+    study = tmp_path / "sweval-demo" / "study.toml"
+    study.write_text(study.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
+    code, _, err = invoke("demo")
+    assert code == 1
+    assert "study.toml is there already and differs from the embedded study." in err
+    assert study.read_text(encoding="utf-8").endswith("# mine\n")
+
+
+def test_the_input_is_never_touched(harbour: Path) -> None:
+    inputs = sorted(harbour.parent.iterdir())
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in inputs]
+    assert invoke("run", str(harbour))[0] == 0
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in inputs] == before
+
+
+def test_run_into_a_folder_of_ones_own(harbour: Path, tmp_path: Path) -> None:
+    code, out, _ = invoke("run", str(harbour), "--out", str(tmp_path / "elsewhere"))
+    assert code == 0
+    assert (tmp_path / "elsewhere" / "report.html").is_file()
+    assert not (tmp_path / "study-results").exists()
+    assert str(tmp_path / "elsewhere") in out
+
+
+def test_check_writes_nothing(harbour: Path) -> None:
+    before = sorted(os.listdir(harbour.parent))
+    code, out, err = invoke("check", str(harbour))
+    assert (code, err) == (0, "")
+    assert "study.toml can be run: 2 comparisons, 2 outcomes." in out
+    assert "- clients.sav: 1850 rows and 22 columns were read." in out
+    assert sorted(os.listdir(harbour.parent)) == before
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_study_that_is_not_there(command: str, tmp_path: Path) -> None:
+    done = shell(command, "nothing.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: nothing.toml: the study file cannot be read")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["no-such-command"], ["run", "a.toml", "--no-such-option"], ["score", "x"]]
+)
+def test_wrong_usage_is_exit_code_two(arguments: list[str]) -> None:
+    assert invoke(*arguments)[0] == 2
+
+
+def test_score_with_several_missing_codes_after_one_option(tmp_path: Path) -> None:
+    data = tmp_path / "answers.csv"
+    items = ",".join(f"who_{i}" for i in range(1, 6))
+    data.write_text(f"id,name,{items}\n007,=x,0,1,2,3,4\n008,b,5,5,5,5,99\n009,c,1,1,1,1,-9\n")
+    out = tmp_path / "scored.csv"
+    code, said, err = invoke(
+        "score", str(data), "--missing", "99", "-9", "--instrument", "who5", "--items", "who_{item}", "--out", str(out)
+    )
+    assert (code, err) == (0, "")
+    scored = pd.read_csv(out, dtype={"id": str})
+    assert scored["id"].tolist() == ["007", "008", "009"]
+    assert scored["name"].tolist() == ["'=x", "b", "c"]
+    assert scored["who5_raw"].tolist()[0] == 10
+    assert scored["who5_raw"].isna().tolist() == [False, True, True]
+    assert "who5_raw: 2 of 3 rows have no score" in said
+    assert "3 rows with who5_raw, who5_raw_answered, who5_percent" in said
+
+
+def test_score_refuses_what_would_lose_data(tmp_path: Path) -> None:
+    data = tmp_path / "answers.csv"
+    data.write_text("q1\n1\n")
+    options = ["--instrument", "phq9", "--items", "q{item}", "--out"]
+    for target, message in ((data, "is there already"), (tmp_path / "x.sav", "ends in .csv")):
+        code, _, err = invoke("score", str(data), *options, str(target))
+        assert code == 1
+        assert message in err
+    assert data.read_text() == "q1\n1\n"
+
+
+def test_codebook(harbour: Path) -> None:
+    code, out, _ = invoke("codebook", str(harbour.parent / "clients.sav"))
+    assert code == 0
+    assert "PHQ-9 item 1" in out
+    assert "8 = refused" in out
+    assert max(len(line) for line in out.splitlines()) <= 120
+
+
+def test_instruments_and_their_levels() -> None:
+    code, out, _ = invoke("instruments")
+    assert code == 0
+    assert "phq9" in out
+    code, family, _ = invoke("instruments", "--level", "family")
+    assert "fad_gf" in family
+    assert "phq9" not in family
+    code, _, err = invoke("instruments", "--level", "famly")
+    assert code == 1
+    assert 'Did you mean "family"?' in err
+
+
+def test_show() -> None:
+    code, out, _ = invoke("show", "phq9")
+    assert code == 0
+    assert "0 to 27" in out
+    code, _, err = invoke("show", "phq99")
+    assert code == 1
+    assert "phq9" in err
+
+
+def test_datasets() -> None:
+    code, out, _ = invoke("datasets")
+    assert code == 0
+    assert "harbour" in out
+
+
+def test_version_and_help_are_light(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom sweval.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'pandas', 'scipy', 'statsmodels', 'matplotlib', 'pydantic', 'narwhals', 'rich'}\n"
+        "sys.stderr.write(','.join(sorted(heavy & set(sys.modules))))"
+    )
+    for option in ("--help", "--version"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, option], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ""
+        assert done.stdout.startswith(("Usage: ", "sweval "))
+
+
+def test_help_comes_at_once(tmp_path: Path) -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        assert shell("--help", cwd=tmp_path).returncode == 0
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.4
+
+
+def test_output_survives_a_terminal_without_unicode(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    code = "from sweval.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "show", "who5"], cwd=tmp_path, capture_output=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_long_cells_are_folded() -> None:
+    frame = pd.DataFrame({"id": ["a", "b"], "text": ["word " * 40, None]})
+    lines = plain_frame(frame, width=60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines[0] == "id  text"
