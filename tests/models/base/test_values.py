@@ -40,7 +40,7 @@ def test_keys(value: object, label: str | None, ident: str | None) -> None:
 
 def test_ids_with_leading_zeros_stay_apart() -> None:
     codes, labels, trimmed = keyed(pd.Series(["007", "7", "007 ", None]), as_label=False)
-    assert labels == ["007", "7"] or labels == ["7", "007"]
+    assert labels == ["007", "7"]
     assert codes[0] == codes[2] != codes[1]
     assert codes[3] == -1
     assert trimmed == 1

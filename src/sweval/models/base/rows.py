@@ -68,7 +68,7 @@ class Unit:
     nu
         Its degrees of freedom.
     c
-        Factor that makes `c * sd` consistent for the persons' total standard deviation.
+        Design factor: `sd / c` is consistent for the persons' total standard deviation.
     standardizer
         Its name in the results.
     """

@@ -166,7 +166,7 @@ def _levels(column: pd.Series, reference: object, *, where: str) -> tuple[list[s
     present = set(np.flatnonzero(counts))
     if len(present) > _FEW_LEVELS and (counts == 1).sum() > len(present) / 2:
         raise DesignError(
-            f'"{column.name}" holds {len(present)} different values, most of them once: ids or free text, no categories.',
+            f'"{column.name}" holds {len(present)} different values, most of them once: ids or free text.',
             where=where,
             fix="Leave it out, or make it a number.",
         )
