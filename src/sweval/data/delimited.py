@@ -80,15 +80,16 @@ def parse_delimited(data: bytes, *, name: str, encoding: str | None, delimiter: 
         delimiter = find_delimiter(text, name=name)
         if delimiter != ("\t" if name.lower().endswith(".tsv") else ",") and delimiter in text:
             notes.append(f"the cells are separated by {DELIMITERS[delimiter]}.")
-    elif len(delimiter) != 1:
-        raise DataError("delimiter must be one character.", where=name, fix='Example: delimiter=";".')
+    elif len(delimiter) != 1 or delimiter in '"\r\n':
+        raise DataError("delimiter must be one character, and no quote.", where=name, fix='Example: delimiter=";".')
     if not text.endswith(("\n", "\r")) and len(data) > _BLOCK:
         notes.append("the last line has no line end: if the file was cut off, its last row is incomplete.")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row, record in enumerate(reader, start=first_row):
             if record:
-                return _table(reader, checked_header(record, where=name, row=row), tuple(notes), name)
+                table = _table(reader, checked_header(record, where=name, row=row), tuple(notes), name)
+                return dataclasses.replace(table, delimiter=delimiter)
     except csv.Error:
         _refuse_quotes(text, delimiter, first_row, name)
     raise DataError("the file holds no text, only blank lines.", where=name, fix="Export it again.")
@@ -106,10 +107,6 @@ def decode(data: bytes, *, name: str, encoding: str | None) -> Decoded:
     used = mark or encoding or "utf-8"
     try:
         text = data.decode(used)
-    except LookupError as error:
-        raise DataError(
-            f'the encoding "{encoding}" is unknown.', where=name, fix='Examples: "utf-8", "cp1252", "utf-16".'
-        ) from error
     except UnicodeDecodeError as error:
         if encoding is None and mark is None and data[:_BLOCK].count(0) > len(data[:_BLOCK]) // 4:
             raise DataError(_BARE_UTF16, where=name, fix=_BARE_UTF16_FIX) from error
@@ -123,6 +120,10 @@ def decode(data: bytes, *, name: str, encoding: str | None) -> Decoded:
             f"row {row} does not fit the encoding {used} (byte 0x{data[error.start]:02x} at position {error.start}).",
             where=name,
             fix=fix,
+        ) from error
+    except (LookupError, UnicodeError) as error:
+        raise DataError(
+            f'"{encoding}" is no character encoding.', where=name, fix='Examples: "utf-8", "cp1252", "utf-16".'
         ) from error
     notes = []
     if encoding is not None and mark is not None and encoding.lower().replace("_", "-") not in (mark, f"{mark}-sig"):

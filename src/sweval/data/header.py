@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def checked_header(cells: Sequence[str], *, where: str, row: int) -> Header:
             where=where,
             fix="Add a first row with the names of the columns.",
         )
-    repeated = [name for name in dict.fromkeys(filled) if filled.count(name) > 1]
+    repeated = [name for name, count in Counter(filled).items() if count > 1]
     if repeated:
         raise DataError(
             f"{count_text(len(repeated), 'column name')} stand{'s' if len(repeated) == 1 else ''} there more than "

@@ -146,5 +146,5 @@ def _import_folders() -> list[str]:
     for library in _LIBRARIES:
         found = importlib.util.find_spec(library)
         if found is not None and found.submodule_search_locations:
-            folders += [str(Path(place).resolve().parent) for place in found.submodule_search_locations]
+            folders += [str(Path(place).absolute().parent) for place in found.submodule_search_locations]
     return list(dict.fromkeys(folders))

@@ -6,6 +6,7 @@ Everything here runs on files that may be hostile or broken. Nothing here is imp
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,29 @@ def _parse_statistical(path: Path, file_format: str, options: dict[str, Any]) ->
         labels |= _catalog_labels(Path(options["catalog"]), facts.variable_to_label, options.get("encoding"))
     rows = len(next(iter(values.values()))) if values else 0
     columns = tuple(_column(name, values[name], facts, labels.get(name, {})) for name in facts.column_names)
-    return RawTable(family=_FAMILIES[file_format], rows=rows, columns=columns)
+    notes = _transport_notes(path, facts) if file_format == "xpt" else ()
+    return RawTable(family=_FAMILIES[file_format], rows=rows, columns=columns, notes=notes)
+
+
+def _transport_notes(path: Path, facts: Any) -> tuple[str, ...]:
+    """Refuse a SAS transport file that was cut off; its format has no row count, so its length has to tell.
+
+    Records are 80 bytes long and rows follow each other without a gap; only blanks may fill the last record.
+    """
+    data = path.read_bytes()
+    refusal = RefusalError("the file is cut off: it ends inside a row.", "Copy or export it again.")
+    if len(data) % 80:
+        raise refusal
+    members = re.findall(rb"HEADER RECORD\*{7}MEMB(?:ER|V8) ", data)
+    start = re.search(rb"HEADER RECORD\*{7}OBS(?:V8)? +HEADER RECORD", data)
+    width = sum(facts.variable_storage_width.values())
+    if len(members) > 1:
+        return (f"the file holds {len(members)} tables; only the first was read.",)
+    if start is not None and width:
+        rest = (len(data) - start.start() - 80) % width
+        if rest >= 80 or data[len(data) - rest :].strip(b" "):
+            raise refusal
+    return ()
 
 
 def _guarded(read: Any, path: Path, arguments: dict[str, Any]) -> Any:

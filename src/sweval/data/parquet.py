@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def parse_parquet(path: Path) -> RawTable:
     except (pa.ArrowException, OSError) as error:
         raise RefusalError("the Parquet file is damaged or cut off.", "Copy or export it again.") from error
     names = table.column_names
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise RefusalError(f"{columns_text(repeated)} stand there more than once.", "Rename them.")
     notes: list[str] = []

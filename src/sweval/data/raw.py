@@ -74,6 +74,8 @@ class RawTable:
         "spss", "stata", "sas", "delimited", "workbook" or "parquet".
     row_numbers
         The row of the file that each row came from; None where they follow each other from row 2.
+    delimiter
+        Of a delimited file.
     """
 
     family: str
@@ -81,6 +83,7 @@ class RawTable:
     columns: tuple[RawColumn, ...]
     notes: tuple[str, ...] = ()
     row_numbers: np.ndarray | None = None
+    delimiter: str | None = None
 
     def file_rows(self, mask: np.ndarray) -> list[int]:
         """Return the rows of the file where the mask is true; the header is row 1."""

@@ -167,6 +167,8 @@ def read_source(
     file = local_file(path)
     file_format = detect_format(file)
     given = _checked_options(dict(options), file_format, file.name)
+    if file_format == "parquet":
+        _require("pyarrow", purpose="Reading a Parquet file")
     data = file.read_bytes() if file_format == "text" else None
     digest = hashlib.sha256(data).hexdigest() if data is not None else _digest(file)
     if data is not None:
@@ -203,6 +205,8 @@ def _checked_options(options: dict[str, Any], file_format: str, name: str) -> di
         if file_format not in _APPLIES[key]:
             endings = ", ".join({"text": ".csv, .tsv, .txt"}.get(known, f".{known}") for known in _APPLIES[key])
             raise DataError(f"{key}= does not apply to this file.", where=name, fix=f"It applies to: {endings}.")
+        if key in ("encoding", "delimiter", "sheet") and not isinstance(value, str):
+            raise DataError(f"{key} must be a text, not a {type(value).__name__}.", where=name)
         if key == "decimal" and value not in (".", ","):
             raise DataError('decimal must be "." or ",".', where=name)
         if key == "dates" and value not in DATE_ORDERS:
@@ -224,7 +228,7 @@ def _rules(given: dict[str, Any], table: RawTable, name: str) -> TextRules:
         decimal=given.get("decimal"),
         dates=given.get("dates"),
         missing=tuple(str(token).strip() for token in given.get("missing", ())),
-        comma_likely=given.get("delimiter") == ";" or any("by semicolons" in note for note in table.notes),
+        comma_likely=table.delimiter == ";",
         where=name,
     )
 
@@ -273,14 +277,18 @@ def _labelled(
     return frame.assign(**replaced), notes
 
 
-def _require_backend(backend: str) -> None:
+def _require(library: str, *, purpose: str) -> None:
     import importlib.util
 
+    if importlib.util.find_spec(library) is None:
+        raise MissingLibraryError(library, extra="big", purpose=purpose)
+
+
+def _require_backend(backend: str) -> None:
     if backend not in ("pandas", "polars", "pyarrow"):
         raise DataError(f'there is no backend "{backend}".', fix='Choose "pandas", "polars" or "pyarrow".')
     for library in {"pandas": (), "polars": ("polars", "pyarrow"), "pyarrow": ("pyarrow",)}[backend]:
-        if importlib.util.find_spec(library) is None:
-            raise MissingLibraryError(library, extra="big", purpose=f'backend="{backend}"')
+        _require(library, purpose=f'backend="{backend}"')
 
 
 def _converted(frame: pd.DataFrame, backend: str) -> Any:

@@ -209,7 +209,8 @@ def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable, ord
             f'mark separates thousands, or decimal="{style.mark}" if it is the decimal mark.'
         ]
     parted = [is_parted(text) for text in texts]
-    if _mostly(cells, parted) and order is None:
+    dated = [is_date(text, order) for text in texts]
+    if any(parted) and order is None and _mostly(cells, [any(pair) for pair in zip(parted, dated, strict=True)]):
         return [
             f"{name} stays text: dates such as 05/06/2025 can be read in two ways. Pass "
             'dates="day-first" if the day comes first (four-digit years), or write 2025-06-05.'
@@ -225,7 +226,6 @@ def _oddities(column: RawColumn, style: NumberStyle | None, table: RawTable, ord
     if style is not None and style.mixed:
         return [f"{name} stays text: its numbers mix decimal marks."]
     numeric = [_is_plain_number(text) for text in texts]
-    dated = [is_date(text, order) for text in texts]
     for fits, noun in ((numeric, "number"), (dated, "date")):
         if _mostly(cells, fits) and not all(fits):
             return [_exceptions(column, texts, fits, table, f"{name} stays text", noun)]

@@ -14,6 +14,7 @@ from sweval.data.header import checked_header
 from sweval.data.phrases import columns_text, count_text, rows_text
 from sweval.data.raw import RawColumn, RawTable, encode_texts
 from sweval.data.refusal import RefusalError
+from sweval.data.text_numbers import number_style
 from sweval.errors import DataError, did_you_mean
 
 _HIDDEN_ROW = re.compile(rb"<row\b[^>]*\br=\"(\d+)\"[^>]*\bhidden=\"(?:1|true)\"")
@@ -112,6 +113,12 @@ def _table(rows: list[list[Any]], xml: bytes, notes: list[str], name: str) -> Ra
         for column_name, cells in zip(header.names, zip(*(row for _, row in body), strict=True), strict=False)
     ] or [_column(column_name, [], notes) for column_name in header.names]
     kept, header_notes = header.without_nameless(columns, where=name)
+    disguised = [column.name for column in kept if column.kind == "text" and _holds_numbers(column)]
+    if disguised:
+        notes.append(
+            f"{columns_text(disguised)}: numbers stored as text stay text. If you need them as numbers, "
+            "convert them in Excel (Convert to Number)."
+        )
     numbers = np.array([number for number, _ in body], dtype=np.int64)
     notes += [*header_notes, *_sheet_notes(body, xml)]
     return RawTable(family="workbook", rows=len(body), columns=kept, notes=tuple(notes), row_numbers=numbers)
@@ -165,12 +172,14 @@ def _column(name: str, cells: list[Any], notes: list[str]) -> RawColumn:
     kinds = {_cell_kind(value) for value in cells if value is not None and not _is_blank(value)}
     if kinds <= {"number"}:
         values = [np.nan if value is None or _is_blank(value) else value for value in cells]
-        if any(abs(value) >= _LONGEST_EXACT for value in values):
-            notes.append(
-                f"{columns_text([name])} stays text: some numbers have more than 15 digits, and Excel keeps only 15. "
-                "Store such ids as text in Excel."
+        long = [value for value in values if abs(value) >= _LONGEST_EXACT]
+        if any(isinstance(value, float) for value in long):
+            raise RefusalError(
+                f'column "{name}" holds {count_text(len(long), "number")} of more than 15 digits, of which Excel keeps '
+                "only 15: the ids are no longer what they were.",
+                "Store such ids as text in Excel, from their original source.",
             )
-        else:
+        if not long:
             return RawColumn(name=name, kind="number", data=np.array(values, dtype=np.float64))
     elif kinds == {"boolean"}:
         truth = np.array([-1 if value is None else int(value) for value in cells], dtype=np.int8)
@@ -184,6 +193,12 @@ def _column(name: str, cells: list[Any], notes: list[str]) -> RawColumn:
     codes, texts = encode_texts([None if value is None else _cell_text(value) for value in cells])
     # Text cells are text because someone made them so; only a mixture is looked at again.
     return RawColumn(name=name, kind="text", data=codes, texts=texts, open_texts=len(kinds) > 1)
+
+
+def _holds_numbers(column: RawColumn) -> bool:
+    """Return whether text cells look like numbers; zeros in front and long digits are ids."""
+    style = number_style(column.texts) if not column.open_texts else None
+    return style is not None and not style.whole_text
 
 
 def _cell_kind(value: Any) -> str:
