@@ -243,8 +243,8 @@ def _value(kind: Any, raw: Any, place: str, problems: checks.Problems) -> Any:
 
 def _keys_at(kind: Any, steps: tuple[int | str, ...]) -> list[str]:
     """Return the keys that a table may have, at a path inside a type."""
-    for step in steps:
-        kind = get_type_hints(kind)[step] if isinstance(step, str) else get_args(kind)[0]
+    for step in (name for name in steps if isinstance(name, str)):
+        kind = get_type_hints(kind)[step]
         kind = next((option for option in get_args(kind) if dataclasses.is_dataclass(option)), kind)
     return [entry.name for entry in dataclasses.fields(kind)]
 

@@ -34,14 +34,15 @@ def scoring_notes(
     if any(entry.column.recoded for entry in facts):
         notes.append(f"{instrument.id}: the raw codes were converted as declared by coding.")
     missing: Counter[Any] = sum((entry.missing for entry in facts), Counter())
-    for code, count in missing.items():
+    for code, count in sorted(missing.items(), key=lambda entry: str(entry[0])):
         if count:
-            notes.append(f"{instrument.id}: {_count(count, 'answer')} with the code {code} read as missing.")
+            what = f"1 answer with the code {code} was" if count == 1 else f"{count} answers with the code {code} were"
+            notes.append(f"{instrument.id}: {what} read as missing.")
     for gate, count in zip(instrument.gates, unasked, strict=True):
         if count:
-            which = ", ".join(gate.asks)
+            answers = "1 answer" if count == 1 else f"{count} answers"
             notes.append(
-                f"{instrument.id}: {_count(count, 'answer')} to {which} not asked for, by the screening questions; "
+                f"{instrument.id}: {answers} to {', '.join(gate.asks)} not asked for, by the screening questions; "
                 f"counted as {gate.otherwise}."
             )
     for tally in tallies:
@@ -115,7 +116,3 @@ def unreversed_note(scale: Scale, names: Sequence[str], keyed: NDArray[np.float6
         f"{scale.column}: {', '.join(against)} run{'s' if len(against) == 1 else ''} against the other items. "
         "Check whether answers were already reversed in the file, or stand in another order."
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun} was" if number == 1 else f"{number} {noun}s were"

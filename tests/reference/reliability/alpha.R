@@ -3,7 +3,7 @@ suppressMessages(library(psych))
 library(jsonlite)
 one <- function(name) {
   items <- read.csv(paste0(name, ".csv"))[, -1]
-  found <- suppressWarnings(alpha(items, check.keys = FALSE))
+  capture.output(found <- suppressWarnings(alpha(items, check.keys = FALSE)))
   list(
     raw_alpha = found$total$raw_alpha,
     std_alpha = found$total$std.alpha,
