@@ -13,7 +13,7 @@ from sweval.reporting.language import Language, load_language
 from sweval.reporting.plots import forest_in_words, forest_picture
 from sweval.reporting.sentences import effect_sentences, outcome_sentences, question
 from sweval.reporting.spreadsheet_safe import csv_bytes
-from sweval.reporting.tables import block, records, tables
+from sweval.reporting.tables import block, measure_in_words, records, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,15 +174,17 @@ def _in_english(texts: Sequence[str], words: Language) -> list[str]:
 
 
 def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
-    """Return every method once with the analyses it was used for."""
-    uses: dict[str, dict[str, list[str]]] = {}
+    """Return what each measure was computed by, with the analyses it was used for."""
+    uses: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in records(tidy):
         if block(row) in ("effects", "apart", "reliability", "icc", "other"):
-            outcomes = uses.setdefault(row["method"], {}).setdefault(row["comparison"] or "", [])
-            outcomes.append(row["outcome"] or row["term"])
+            where = uses.setdefault((measure_in_words(row, words), row["method"]), {})
+            where.setdefault(row["comparison"] or "", []).append(row["outcome"] or row["term"])
     return [
-        words.say("report.method_row", used="; ".join(map(_used, where, where.values())), method=method)
-        for method, where in uses.items()
+        words.say(
+            "report.method_row", measure=measure, used="; ".join(map(_used, where, where.values())), method=method
+        )
+        for (measure, method), where in uses.items()
     ]
 
 
