@@ -213,7 +213,8 @@ def standardize(
     V is the exact variance of a scaled noncentral t with g in place of the parameter (Hedges, 1981; Morris, 2008,
     eq. 25; Pustejovsky, Hedges & Shadish, 2014). For 1 < nu <= 2 that variance does not exist; nu/(nu-2) is then
     taken at nu = 2.001 (the convention of the R package lmeInfo), a variance so large that the effect gets next to
-    no weight anywhere.
+    no weight anywhere. Where kappa holds an estimated standard error, V is somewhat too large, at most by the factor
+    nu/(nu-2), because s then divides twice; the interval is not touched by that.
 
     Examples
     --------
