@@ -56,7 +56,7 @@ def test_facts(program: pd.DataFrame) -> None:
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("nudge", [-1e-4, 1e-4])
 def test_interval_and_p_value_agree_at_zero(level: float, nudge: float, program: pd.DataFrame) -> None:
-    """Move the treated arm until the raw interval just holds 0, or just does not: the effect's interval says the same."""
+    """Move the treated arm until the raw interval just holds 0, or not: the effect's interval says the same."""
     design, treated = ClusterTrial(**TRIAL), program.arm == "training"
     row = design.fit(program, "post", better="lower", conf_level=level).effect("coefficient", term="arm[training]")
     moved = program.assign(post=program.post - (row.conf_high + nudge) * treated)

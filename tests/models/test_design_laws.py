@@ -109,6 +109,7 @@ def test_every_row_is_complete(design: str, program: pd.DataFrame) -> None:
             assert (row.p_value < 0.05) == (not row.conf_low < 0 < row.conf_high)
     effect = result.effect("hedges_g")
     assert effect.std_error == pytest.approx(np.sqrt(effect.variance), rel=1e-12)
+    assert effect.adjusted == ("adjusted" in design or "in agencies" in design or "gains" in design)
     assert effect.term == DESIGNS[design].arm + f"[{DESIGNS[design].treated}]"
     fits = result.fits[0]
     assert fits.rows == fits.used + fits.dropped
@@ -139,7 +140,7 @@ def test_every_file_is_a_design() -> None:
 
 
 def test_service_is_checked_and_lists_become_tuples() -> None:
-    with pytest.raises(DesignError, match='"trainning" is no type of service. Did you mean "training"'):
+    with pytest.raises(DesignError, match=r'"trainning" is no type of service. Did you mean "training"'):
         TwoGroup(**OFFER, service="trainning")
     design = TwoGroup(**OFFER, covariates=["age"], wave="wave", outcome_wave=["post", "later"])
     assert (design.covariates, design.outcome_waves) == (("age",), ("post", "later"))

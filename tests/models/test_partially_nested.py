@@ -97,7 +97,7 @@ def test_a_group_of_one_is_fine_and_agencies_with_one_arm_are_said(program: pd.D
 def test_refused(program: pd.DataFrame) -> None:
     whole = program.assign(offer=np.where(program.arm == "training", "group_work", "usual"))
     whole["group"] = whole.agency.where(whole.offer == "group_work")
-    with pytest.raises(DesignError, match='0 of 10 "agency" have clients in both arms.*ClusterTrial'):
+    with pytest.raises(DesignError, match=r'0 of 10 "agency" have clients in both arms.*ClusterTrial'):
         PartiallyNested(**GROUPS, cluster="agency").fit(whole, "post", better="lower")
     with pytest.raises(DesignError, match="control_variance"):
         PartiallyNested(**GROUPS, control_variance="same")

@@ -174,6 +174,8 @@ class ClusterRobust(Design):
                 raise DesignError(f'"{name}" is both the outcome and a term.', where=self.where)
         extra = [name for name in (self.weights, self.wave if self.outcome_waves else None) if name is not None]
         table = take(frame, [outcome, self.cluster, *columns_of(terms), *extra], where=self.where)
+        if table.empty:
+            raise DesignError("the data have no rows.", where=self.where)
         return table, len(table)
 
     def _complete(

@@ -94,11 +94,9 @@ class PartiallyNested(Comparison):
             )
         if self.cluster is None:
             facts = replace(facts, clusters=int(groups.max()) + 1)
-        try:
-            terms, tests, how, notes = self._by_groups(sample) if self.cluster is None else self._by_agency(sample)
-            effects, icc = self._effects(sample, facts, tests[terms.index(self.effect_term)], how, len(terms) > 1)
-        except DesignError as error:
-            raise DesignError(error.what, where=self.where, fix=error.fix) from error
+        terms, tests, how, notes = self._by_groups(sample) if self.cluster is None else self._by_agency(sample)
+        adjusted = any(label in terms for label in sample.adjusters[1])
+        effects, icc = self._effects(sample, facts, tests[terms.index(self.effect_term)], how, adjusted)
         rows = [
             *coefficient_rows(facts, terms, tests, method=how),
             *effects,

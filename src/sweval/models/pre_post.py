@@ -17,7 +17,7 @@ from sweval.models.base.clustered import (
     robust_tests,
     whole_clusters,
 )
-from sweval.models.base.design import Design, check_level, direction
+from sweval.models.base.design import Design, check_level, direction, located
 from sweval.models.base.roles import Roles
 from sweval.models.base.rows import Facts, Unit, arm_rows, coefficient_rows, effect_row, pooled_sd, whole_rows
 from sweval.models.base.sample import Sample, draw
@@ -134,7 +134,8 @@ class PrePost(Design):
             n=sample.n,
             clusters=None if sample.cluster is None else int(sample.cluster.max()) + 1,
         )
-        return self._analyse(sample, facts)
+        with located(self.where):
+            return self._analyse(sample, facts)
 
     def _analyse(self, sample: Sample, facts: Facts) -> Result:
         before = sample.before(where=self.where)
@@ -190,7 +191,7 @@ class PrePost(Design):
         level = "client"
         if self.cluster is not None:
             clusters = sample.clusters(where=self.where)
-            spread = cluster_spread(before, clusters, arms, facts, self.cluster)
+            spread = cluster_spread(before, clusters, arms, facts, self.cluster, where=self.where)
             nu, c, extra = spread.nu, spread.c, [spread.row]
             if sample.treated is not None and whole_clusters(clusters, sample.treated):
                 level = "cluster"

@@ -33,13 +33,13 @@ def test_every_reason_is_noted_with_its_count_and_arm(program: pd.DataFrame) -> 
     assert fit.rows == fit.used + fit.dropped == len(frame)
     assert fit.dropped == 8
     assert result.notes == (
-        'In 2 rows spaces around the label in "arm" were ignored.',
+        'In 2 rows extra spaces in "arm" were ignored.',
         '1 row in other arms of "arm" was left out.',
         '1 row without a value in "arm" was left out.',
-        '3 rows without a value in "post" were left out (training 1, usual 2).',
-        '1 row without a baseline ("pre") was left out (training 0, usual 1).',
-        '1 row without a value in "sex" was left out (training 0, usual 1).',
-        '1 row without a value in "agency" (no cluster) was left out (training 0, usual 1).',
+        '3 rows without a value in "post" were left out (training: 1, usual: 2).',
+        '1 row without a baseline ("pre") was left out (training: 0, usual: 1).',
+        '1 row without a value in "sex" was left out (training: 0, usual: 1).',
+        '1 row without a value in "agency" (no cluster) was left out (training: 0, usual: 1).',
     )
     clean = frame.drop(index=[0, 1, 2, 3, 4, 5, 8, 60]).replace({"arm": {" usual": "usual", "usual\u00a0": "usual"}})
     assert trial(clean, baseline="pre", covariates=["age", "sex"]).estimates == result.estimates
@@ -72,7 +72,7 @@ def test_a_client_who_drops_out_is_counted_and_an_arm_known_at_one_wave_is_enoug
     design = ClusterTrial(**TRIAL, baseline="pre", client="id", wave="wave")
     result = design.fit(frame, "distress", better="lower")
     assert result.fits[0].dropped == 4
-    assert '4 clients without a value in "distress" at post were left out (training 0, usual 4).' in result.notes
+    assert '4 clients without a value in "distress" at post were left out (training: 0, usual: 4).' in result.notes
 
 
 def test_rows_without_id_or_wave_are_counted(waves: pd.DataFrame) -> None:
@@ -135,6 +135,8 @@ REFUSED = {
     "one in an arm": (
         lambda f: change(f, arm=["training", *["usual"] * (len(f) - 1)]), {}, '1 usable row of "training"',
     ),
+    "no rows": (lambda f: f.iloc[:0], {}, "the data have no rows"),
+    "one client per cluster": (lambda f: change(f, agency=f.id), {}, 'every "agency" holds one client only.*TwoGroup'),
     "one cluster": (lambda f: change(f, agency="a"), {}, 'all usable rows are in one "agency"'),
     "one cluster per arm": (lambda f: change(f, agency=f.arm), {}, 'has one "agency" only'),
     "cluster in both arms": (
@@ -232,7 +234,7 @@ def test_group_ids_used_again_in_another_agency_are_different_groups(program: pd
 def test_treated_clients_without_a_group_are_left_out(program: pd.DataFrame) -> None:
     program.loc[program.group == "g3", "group"] = np.nan
     result = PartiallyNested(**GROUPS).fit(program, "post", better="lower")
-    assert any("(no group)" in note and "usual 0" in note for note in result.notes)
+    assert any("(no group)" in note and "usual: 0" in note for note in result.notes)
     assert result.fits[0].rows == result.fits[0].used + result.fits[0].dropped
 
 

@@ -30,6 +30,7 @@ from sweval.models.base.values import counted, id_key, keyed, label_key, levels,
         (float("nan"), None, None),
         (pd.NA, None, None),
         (pd.NaT, None, None),
+        (pd.Timestamp("2024-03-01"), "2024-03-01", "2024-03-01"),
         (12345678901234567, "12345678901234567", "12345678901234567"),
     ],
 )

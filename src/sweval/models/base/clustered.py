@@ -38,7 +38,9 @@ def clustered_result(design: Comparison, sample: Sample, facts: Facts, *, cluste
     effect = effect_test(tests[terms.index(design.effect_term)], cluster, where=design.where)
     treated = sample.arms(where=design.where)
     whole = whole_clusters(sample.clusters(where=design.where), treated)
-    spread = cluster_spread(sample.y, sample.clusters(where=design.where), treated.astype(np.intp), facts, cluster)
+    spread = cluster_spread(
+        sample.y, sample.clusters(where=design.where), treated.astype(np.intp), facts, cluster, where=design.where
+    )
     unit = Unit(
         sd=pooled_sd(sample.y, treated),
         nu=spread.nu,
@@ -103,8 +105,14 @@ def whole_clusters(clusters: Codes, treated: NDArray[np.bool_]) -> bool:
     return not np.intersect1d(clusters[treated], clusters[~treated]).size
 
 
-def cluster_spread(values: Array, clusters: Codes, arms: Codes, facts: Facts, cluster: str) -> Spread:
+def cluster_spread(values: Array, clusters: Codes, arms: Codes, facts: Facts, cluster: str, *, where: str) -> Spread:
     """Estimate the ICC within arms, and from it c and nu of the pooled standard deviation of `values`."""
+    if clusters.max() + 1 == len(clusters):
+        raise DesignError(
+            f'every "{cluster}" holds one client only, so clients are not clustered.',
+            where=where,
+            fix="Name the column of the agency, school or team; without one use TwoGroup (or PrePost) and no cluster.",
+        )
     if not whole_clusters(clusters, arms == 1):
         parts = moment_components(values, arms, [clusters])
         between, within = parts.factors[0], parts.residual[0]

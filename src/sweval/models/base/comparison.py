@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sweval.errors import DesignError
-from sweval.models.base.design import Design, check_level, direction, names
+from sweval.models.base.design import Design, check_level, direction, located, names
 from sweval.models.base.roles import Roles
 from sweval.models.base.rows import Facts
 from sweval.models.base.sample import Sample, draw
@@ -85,7 +85,8 @@ class Comparison(Design):
                 n=sample.n,
                 clusters=clusters,
             )
-            results.append(self._analyse(sample, facts))
+            with located(self.where):
+                results.append(self._analyse(sample, facts))
         return sum(results[1:], results[0])
 
     @property

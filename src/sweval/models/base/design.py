@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -82,6 +84,17 @@ class Design(ABC):
         conf_level
             Level of the intervals.
         """
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Name the design in an error that engine or effects raised without knowing it."""
+    try:
+        yield
+    except DesignError as error:
+        if error.where is not None:
+            raise
+        raise DesignError(error.what, where=where, fix=error.fix) from error
 
 
 def direction(outcome: str, better: str | None, *, where: str) -> str:

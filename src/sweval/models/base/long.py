@@ -191,7 +191,9 @@ def _covariate_rows(
     column: pd.Series, client: Positions, rows: Positions, first: Positions
 ) -> tuple[Positions, list[str]]:
     """Return for each client the row of the earliest wave in use, or any where the value does not change."""
-    codes, _, _ = keyed(column, as_label=True)
+    import pandas as pd
+
+    codes = pd.factorize(column)[0]
     changed, at = _changes(codes, client, rows, len(first))
     count = counted(int(changed.sum()), "client")
     note = f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.'

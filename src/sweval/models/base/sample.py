@@ -123,6 +123,8 @@ def draw(frame: Any, outcome: str, roles: Roles) -> list[Sample]:
     present = wrap(frame).collect_schema().names()
     _refuse_double_parts(outcome, roles)
     table = take(frame, roles.columns(outcome, present), where=roles.where)
+    if table.empty:
+        raise DesignError("the data have no rows.", where=roles.where)
     found = occasions(table, outcome, roles)
     samples = []
     for occasion in found:
@@ -157,7 +159,7 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
     if roles.cluster is not None:
         cluster, _, trimmed = keyed(table["cluster"], as_label=False)
         if trimmed:
-            notes.append(f'In {counted(trimmed, "row")} spaces around the name in "{roles.cluster}" were ignored.')
+            notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.cluster}" were ignored.')
         if (cluster < 0).all():
             raise DesignError(f'"{roles.cluster}" holds no value, so no row belongs to a cluster.', where=where)
         rows.leave_out(cluster < 0, f'without a value in "{roles.cluster}" (no cluster)')
@@ -211,7 +213,9 @@ class _Rows:
         split = ""
         if by_arm and self.arms is not None:
             treated = int((self.arms[lost] == _TREATED).sum())
-            split = f" ({label_key(self._roles.treated)} {treated}, {label_key(self._roles.control)} {count - treated})"
+            split = (
+                f" ({label_key(self._roles.treated)}: {treated}, {label_key(self._roles.control)}: {count - treated})"
+            )
         self._notes.append(f"{counted(count, self._unit)} {why} {was(count)} left out{split}.")
 
 
@@ -247,7 +251,7 @@ def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
             )
         out[codes == labels.index(label)] = _TREATED if part == "treated" else _CONTROL
     if trimmed:
-        notes.append(f'In {counted(trimmed, "row")} spaces around the label in "{roles.arm}" were ignored.')
+        notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.arm}" were ignored.')
     return out
 
 
@@ -255,7 +259,7 @@ def _groups(column: pd.Series, cluster: Codes | None, rows: _Rows, roles: Roles)
     """Return group codes, unique across clusters; only the treated arm may have groups."""
     codes, _, trimmed = keyed(column, as_label=False)
     if trimmed:
-        rows._notes.append(f'In {counted(trimmed, "row")} spaces around the name in "{roles.group}" were ignored.')
+        rows._notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.group}" were ignored.')
     treated = rows.arms == _TREATED
     strays = int((rows.keep & ~treated & (codes >= 0)).sum())
     if strays:

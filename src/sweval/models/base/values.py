@@ -52,29 +52,29 @@ def id_key(value: Any) -> str | None:
             return None
         return str(int(value)) if np.isfinite(value) and value == int(value) else repr(float(value))
     if isinstance(value, str):
-        return _SPACE.sub(" ", value).strip() or None
-    return None if str(value) in ("<NA>", "NaT") else str(value)
+        return value if value.isalnum() else _SPACE.sub(" ", value).strip() or None
+    text = str(value).removesuffix(" 00:00:00")  # a date that a file stores as a time
+    return None if text in ("<NA>", "NaT") else text
 
 
 def keyed(column: pd.Series, *, as_label: bool) -> tuple[NDArray[np.intp], list[str], int]:
-    """Return each row's code (-1 = missing), the sorted keys, and how many rows had spaces taken off."""
+    """Return each row's code (-1 = missing), the keys, and how many rows had extra spaces taken off.
+
+    Labels are sorted; ids, of which there may be a million, are in order of appearance.
+    """
     import pandas as pd
 
     codes, uniques = pd.factorize(column)
-    raw = list(uniques)
+    raw = uniques.tolist()
     keys = [(label_key if as_label else id_key)(value) for value in raw]
-    labels = sorted({key for key in keys if key is not None}, key=_order)
+    labels = [key for key in dict.fromkeys(keys) if key is not None]
+    if as_label:
+        labels.sort(key=_order)
     place: dict[str | None, int] = {label: number for number, label in enumerate(labels)}
     place[None] = -1
     recode = np.array([place[key] for key in keys] + [-1], dtype=np.intp)
-    trimmed = np.array(
-        [
-            isinstance(value, str) and key is not None and _SPACE.sub(" ", value) != key
-            for value, key in zip(raw, keys, strict=True)
-        ]
-        + [False]
-    )
-    return recode[codes], labels, int(trimmed[codes].sum())
+    spaced = [isinstance(value, str) and id_key(value) not in (None, value) for value in raw]
+    return recode[codes], labels, int(np.array([*spaced, False])[codes].sum())
 
 
 def levels(column: pd.Series, *, where: str) -> tuple[NDArray[np.intp], list[str]]:
