@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from sweval import __version__
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # cells call `sweval`
 
 project = "sweval"
 author = "The sweval authors"
