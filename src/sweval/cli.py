@@ -317,3 +317,7 @@ def _progress(what: str) -> Iterator[Any]:
             bar.update(task, step=step, completed=done, total=total)
 
         yield tell
+
+
+if __name__ == "__main__":
+    main()

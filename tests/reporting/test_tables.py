@@ -51,7 +51,7 @@ def test_what_has_another_yardstick_stands_apart_with_a_sentence(synthetic: Resu
 
 
 def test_every_row_is_in_exactly_one_table(synthetic: Result) -> None:
-    odd = Estimate(term="x", measure="reliably_improved", estimate=0.4, method="Jacobson and Truax")
+    odd = Estimate(term="x", measure="wald", estimate=0.4, method="CR2, AHT")
     tidy = (synthetic + Result(estimates=(odd,))).tidy()
     held = pd.Series([block(row) for row in records(tidy)]).value_counts()
     shown = {table.name: table for table in tables(tidy)}
@@ -130,3 +130,46 @@ def test_indonesian_table(synthetic: Result) -> None:
 )
 def test_level_of_a_term(term: str | None, level: str | None) -> None:
     assert level_of(term) == level
+
+
+def changed(counts: dict[str, int]) -> Result:
+    """Return the rows of a reliable change analysis of one outcome."""
+    common = {"comparison": "Casework", "outcome": "phq9_total", "method": "Jacobson and Truax (1991)", "n": 60}
+    rows = []
+    for name, count in counts.items():
+        rows.append(Estimate(**common, term=name, measure="count", estimate=float(count)))
+        for measure in ("proportion", "proportion_intention_to_treat"):
+            share = {"estimate": count / 60, "conf_low": 0.01, "conf_high": 0.99, "conf_level": 0.95}
+            rows.append(Estimate(**common, **share, term=name, measure=measure))
+    rows.append(Estimate(**common, term="change", measure="reliable_change_threshold", estimate=5.977))
+    return Result(estimates=tuple(rows))
+
+
+def test_who_changed_reliably() -> None:
+    table = named(changed({"improved": 25, "unchanged": 23, "deteriorated": 12}), "change")
+    assert texts(table)[0] == (
+        "Casework", "phq9_total", "reliably improved", "25", "0.42 [0.01, 0.99]", "0.42 [0.01, 0.99]",
+    )  # fmt: skip
+    assert table.rows[0].cells[2].numbers == (25,)
+    assert "phq9_total: a change of more than 5.98 points is larger than measurement error." in table.notes
+
+
+def test_a_small_number_of_harmed_clients_cannot_be_worked_out() -> None:
+    table = named(changed({"improved": 25, "unchanged": 31, "deteriorated": 4}), "change")
+    assert [row[3:] for row in texts(table)] == [
+        ("withheld", "–", "–"), ("31", "0.52 [0.01, 0.99]", "0.52 [0.01, 0.99]"), ("<11", "–", "–"),
+    ]  # fmt: skip
+    assert "Counts below 11" in table.notes[-1]
+    assert "4" not in [row[3] for row in texts(named(changed({"improved": 25, "deteriorated": 4}), "change"))]
+
+
+def test_nobody_harmed_is_no_secret() -> None:
+    table = named(changed({"improved": 25, "unchanged": 35, "deteriorated": 0}), "change")
+    assert [row[3] for row in texts(table)] == ["25", "35", "0"]
+
+
+def test_an_effect_under_the_other_assumption_is_no_second_effect(synthetic: Result) -> None:
+    other = dataclasses.replace(synthetic.estimates[1], measure="hedges_g_alternative")
+    result = synthetic + Result(estimates=(other,))
+    assert len(named(result, "effects").rows) == 4
+    assert named(result, "other").rows[0].cells[3].text.startswith("Hedges g under the assumption not chosen")

@@ -6,6 +6,7 @@ Exit code 1, no traceback, and no file beside the user's own; or a note, where t
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,8 @@ def test_items_coded_from_one(rows: pd.DataFrame, write_study: Writer) -> None:
 def test_one_agency_only(rows: pd.DataFrame, write_study: Writer) -> None:
     arm = np.where(rows["id"].str[-1].isin(list("02468")), "training", "usual")
     said = refusal(write_study(rows.assign(agency="A01", arm=arm)))
-    assert 'comparisons[1] ("Staff training"), outcome "phq9_total": all usable rows are in one "agency"' in said
+    assert 'comparisons[1] ("Staff training"), outcome "phq9_total": ' in said
+    assert 'one "agency"' in said
 
 
 def test_one_agency_in_an_arm(rows: pd.DataFrame, write_study: Writer) -> None:
@@ -93,7 +95,7 @@ def test_one_agency_in_an_arm(rows: pd.DataFrame, write_study: Writer) -> None:
 
 def test_all_agencies_in_one_arm(rows: pd.DataFrame, write_study: Writer) -> None:
     said = refusal(write_study(rows.assign(arm="training")))
-    assert 'no row of "arm" is "usual" (control). Its labels are "training" (120).' in said
+    assert re.search('"arm".*"usual".*"training" .120', said)
 
 
 def test_an_arm_label_with_a_trailing_space(rows: pd.DataFrame, write_study: Writer) -> None:
@@ -103,23 +105,23 @@ def test_an_arm_label_with_a_trailing_space(rows: pd.DataFrame, write_study: Wri
     wanted = effects.read_bytes()
     rows.loc[rows.index[:30], "arm"] += " "
     write_study(rows)
-    assert 'Staff training, phq9_total: In 15 rows spaces around the label in "arm" were ignored.' in notes_of(path)
-    assert "were ignored" not in clean
+    said = re.compile('<li>Staff training, phq9_total: [^<]*15 rows[^<]*spaces[^<]*"arm"[^<]*ignored')
+    assert said.search(notes_of(path))
+    assert not said.search(clean)
     assert effects.read_bytes() == wanted
 
 
 def test_two_rows_for_a_client_at_a_wave(rows: pd.DataFrame, write_study: Writer) -> None:
     said = refusal(write_study(pd.concat([rows, rows.iloc[[0, 5]]])))
-    assert "2 clients with several rows at the same wave (rows 1, 6, 241, 242)" in said
-    assert 'Keep one row per "id" and "wave"' in said
+    assert re.search(r"2 clients .*rows 1, 6, 241, 242", said)
+    assert 'one row per "id" and "wave"' in said
     assert "0100" not in said, "no client is named"
 
 
 def test_clients_without_a_cluster(rows: pd.DataFrame, write_study: Writer) -> None:
     rows.loc[[0, 1, 2, 3], "agency"] = None
     page = notes_of(write_study(rows))
-    assert 'Staff training, phq9_total: 2 clients without a value in "agency" (no cluster) were left out' in page
-    assert "(training 2, usual 0)" in page
+    assert re.search('<li>Staff training, phq9_total: 2 clients [^<]*"agency"[^<]* left out[^<]*training:? 2', page)
     effects = pd.read_csv(write_study(rows).parent / "study-results" / "effects.csv")
     assert effects.loc[effects["measure"] == "hedges_g", ["n", "clusters"]].to_numpy().tolist() == [
         [118, 12],
@@ -141,7 +143,7 @@ def test_word_output_is_refused_before_any_work(rows: pd.DataFrame, write_study:
 
 def test_a_direction_that_nobody_knows(rows: pd.DataFrame, write_study: Writer) -> None:
     said = refusal(edited(write_study(rows), 'better = "lower"', ""))
-    assert 'outcome "days_waited": it is not known whether higher or lower values of "days_waited" are better.' in said
+    assert 'outcome "days_waited": ' in said
     assert 'Say better = "higher" or better = "lower".' in said
 
 

@@ -167,6 +167,29 @@ def test_reading_options_can_be_given(rows: pd.DataFrame, write_study: Writer) -
     assert Study.read(path).run().estimates
 
 
+def test_a_score_in_other_units_is_not_analysed_twice_unless_asked(rows: pd.DataFrame, write_study: Writer) -> None:
+    renamed = rows.rename(columns={f"phq_{i}": f"who_{i}" for i in range(1, 6)})
+    path = write_study(renamed, WITHOUT_COMPARISONS)
+    start = path.read_text(encoding="utf-8").partition("[[outcomes]]")[0]
+    path.write_text(start + '[[outcomes]]\ninstrument = "who5"\nitems = "who_{item}"\n', encoding="utf-8")
+    result = Study.read(path).run()
+    assert {row.outcome for row in result.estimates} == {"who5_percent"}
+    assert any(note.startswith("who5_raw: not analysed") for note in result.notes)
+    path.write_text(path.read_text(encoding="utf-8") + 'scores = ["raw", "percent"]\n', encoding="utf-8")
+    result = Study.read(path).run()
+    assert {row.outcome for row in result.estimates} == {"who5_raw", "who5_percent"}
+    assert not any("not analysed" in note for note in result.notes)
+
+
+def test_every_wave_but_the_baseline_is_an_outcome_of_its_own(rows: pd.DataFrame, write_study: Writer) -> None:
+    later = rows[rows["wave"] == "post"].assign(wave="later")
+    effects = Study.read(write_study(pd.concat([rows, later]))).run().tidy()
+    outcomes = effects.loc[effects["measure"] == "hedges_g", "outcome"].tolist()
+    assert sorted(outcomes) == [
+        "days_waited at later", "days_waited at post", "phq9_total at later", "phq9_total at post",
+    ]  # fmt: skip
+
+
 def test_a_study_is_frozen(rows: pd.DataFrame, write_study: Writer) -> None:
     study = Study.read(write_study(rows))
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -10,6 +10,14 @@ from sweval.reporting.language import Language
 
 Record = dict[str, Any]
 
+_GROUPED_BY = {
+    "effects": "side",
+    "apart": "side",
+    "change": "comparison",
+    "participants": "comparison",
+    "coefficients": "comparison",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -96,3 +104,25 @@ def interval_cell(row: Record, rows: Sequence[Record], words: Language, *, digit
     level = f" ({words.level(row['conf_level'])})" if mixed and limits else ""
     text = f"{words.number(row['estimate'], digits)} {limits}".rstrip() + level
     return Cell(text=text, numbers=(row["estimate"], row["conf_low"], row["conf_high"]))
+
+
+def withheld_counts(counts: dict[str, int | None], small_cells: int) -> set[str]:
+    """Return the arm whose count must go too: with one small count and the total, the smallest other is known."""
+    known = {term: n for term, n in counts.items() if n is not None}
+    small = [term for term, n in known.items() if n < small_cells]
+    others = [term for term in known if term not in small]
+    return {min(others, key=lambda term: known[term])} if len(small) == 1 and others else set()
+
+
+def finished(name: str, columns: Sequence[Column], rows: Sequence[Row], words: Language, notes: Sequence[str]) -> Table:
+    """Return the table with its caption, without the columns that no row fills."""
+    empty = words.say("table.empty")
+    kept = [i for i, column in enumerate(columns) if any(row.cells[i].text != empty for row in rows)]
+    return Table(
+        name=name,
+        caption=words.say(f"table.{name}"),
+        columns=tuple(columns[i] for i in kept),
+        rows=tuple(Row(group=row.group, cells=tuple(row.cells[i] for i in kept)) for row in rows),
+        group_label=words.say(f"column.{_GROUPED_BY[name]}") if name in _GROUPED_BY else "",
+        notes=tuple(notes),
+    )

@@ -135,6 +135,8 @@ def _body(
         parts.append(html.picture(forest, alternative=alternative, caption=words.say("plot.caption")))
     if "apart" in held:
         parts.append(held["apart"])
+    if "change" in held:
+        parts += [html.heading(words.say("report.change")), held["change"]]
     said = effect_sentences(tidy, language=words.code, small_cells=small_cells)
     if said:
         parts += [html.heading(words.say("report.in_words")), html.bullets(said)]
@@ -177,7 +179,7 @@ def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
     """Return what each measure was computed by, with the analyses it was used for."""
     uses: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in records(tidy):
-        if block(row) in ("effects", "apart", "reliability", "icc", "other"):
+        if block(row) in ("effects", "apart", "change", "reliability", "icc", "other"):
             where = uses.setdefault((measure_in_words(row, words), row["method"]), {})
             where.setdefault(row["comparison"] or "", []).append(row["outcome"] or row["term"])
     return [

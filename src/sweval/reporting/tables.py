@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,14 @@ from sweval.reporting.cells import (
     Row,
     Table,
     count_cell,
+    finished,
     interval_cell,
     interval_column,
     number_cell,
     text_cell,
+    withheld_counts,
 )
+from sweval.reporting.change_table import CHANGE, change_table
 from sweval.reporting.language import Language, load_language
 from sweval.result import SERVICES
 
@@ -60,6 +63,8 @@ def block(row: Record) -> str:
         return "icc"
     if measure == "coefficient":
         return "coefficients"
+    if measure in CHANGE:
+        return "change"
     return "other" if metric in (None, "raw") else "apart"
 
 
@@ -100,8 +105,8 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     Returns
     -------
     tuple of Table
-        Named effects, apart, participants, reliability, icc, coefficients, other; empty ones are absent. No row of
-        `tidy` is left out.
+        Named effects, apart, change, participants, reliability, icc, coefficients, other; empty ones are absent. No
+        row of `tidy` is left out.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
@@ -110,6 +115,7 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
         "effects": _effects,
         "apart": _apart,
+        "change": change_table,
         "participants": _participants,
         "reliability": _reliability,
         "icc": _icc,
@@ -161,7 +167,7 @@ def _effects(rows: list[Record], words: Language, small_cells: int) -> Table:
     notes = [words.say("table.effects_note")]
     if any(row["n"] is not None and row["n"] < small_cells for row in rows):
         notes.append(words.say("table.suppressed_note", limit=small_cells))
-    return _table("effects", columns, lines, words, notes)
+    return finished("effects", columns, lines, words, notes)
 
 
 def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -189,7 +195,7 @@ def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
         )
         for row in by_side(rows)
     ]
-    return _table("apart", columns, lines, words, [words.say("table.apart_note")])
+    return finished("apart", columns, lines, words, [words.say("table.apart_note")])
 
 
 def _participants(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -210,7 +216,7 @@ def _participants(rows: list[Record], words: Language, small_cells: int) -> Tabl
         for row in analysis:
             arms.setdefault(row["term"], {})[row["measure"]] = row
         counts = {term: next(iter(found.values()))["n"] for term, found in arms.items()}
-        withheld = _withheld(counts, small_cells)
+        withheld = withheld_counts(counts, small_cells)
         hidden = hidden or any(n is not None and n < small_cells for n in counts.values())
         for term, found in arms.items():
             small = counts[term] is not None and counts[term] < small_cells
@@ -231,7 +237,7 @@ def _participants(rows: list[Record], words: Language, small_cells: int) -> Tabl
     notes = [words.say("table.participants_note")]
     if hidden:
         notes.append(words.say("table.suppressed_note", limit=small_cells))
-    return _table("participants", columns, lines, words, notes)
+    return finished("participants", columns, lines, words, notes)
 
 
 def _reliability(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -262,7 +268,7 @@ def _reliability(rows: list[Record], words: Language, small_cells: int) -> Table
                 )
             )
         )
-    return _table("reliability", columns, lines, words, [words.say("table.reliability_note")])
+    return finished("reliability", columns, lines, words, [words.say("table.reliability_note")])
 
 
 def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -283,7 +289,7 @@ def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
         )
         for row in rows
     ]
-    return _table("icc", columns, lines, words, [words.say("table.icc_note")])
+    return finished("icc", columns, lines, words, [words.say("table.icc_note")])
 
 
 def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -309,7 +315,7 @@ def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Tabl
         )
         for row in rows
     ]
-    return _table("coefficients", columns, lines, words, [words.say("table.coefficients_note")])
+    return finished("coefficients", columns, lines, words, [words.say("table.coefficients_note")])
 
 
 def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -334,7 +340,7 @@ def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
         )
         for row in rows
     ]
-    return _table("other", columns, lines, words, [])
+    return finished("other", columns, lines, words, [])
 
 
 def service_in_words(row: Record, words: Language) -> str | None:
@@ -345,31 +351,6 @@ def service_in_words(row: Record, words: Language) -> str | None:
 def measure_in_words(row: Record, words: Language) -> str:
     """Return the measure in the reader's language; its data name where there are no words for it."""
     return words.known(f"measure.{row['measure']}", str(row["measure"]).replace("_", " "))
-
-
-def _withheld(counts: dict[str, int | None], small_cells: int) -> set[str]:
-    """Return the arm whose count must go too: with one small count and the total, the smallest other is known."""
-    known = {term: n for term, n in counts.items() if n is not None}
-    small = [term for term, n in known.items() if n < small_cells]
-    others = [term for term in known if term not in small]
-    return {min(others, key=lambda term: known[term])} if len(small) == 1 and others else set()
-
-
-_GROUPED_BY = {"effects": "side", "apart": "side", "participants": "comparison", "coefficients": "comparison"}
-
-
-def _table(name: str, columns: Sequence[Column], rows: Sequence[Row], words: Language, notes: Sequence[str]) -> Table:
-    """Leave out columns that no row fills."""
-    empty = words.say("table.empty")
-    kept = [i for i, column in enumerate(columns) if any(row.cells[i].text != empty for row in rows)]
-    return Table(
-        name=name,
-        caption=words.say(f"table.{name}"),
-        columns=tuple(columns[i] for i in kept),
-        rows=tuple(Row(group=row.group, cells=tuple(row.cells[i] for i in kept)) for row in rows),
-        group_label=words.say(f"column.{_GROUPED_BY[name]}") if name in _GROUPED_BY else "",
-        notes=tuple(notes),
-    )
 
 
 def _grouped(rows: list[Record], key: str) -> dict[str, list[Record]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Which keys of a comparison hold values of the column that another key names.
-_VALUES_OF = {"arm": ("treated", "control"), "wave": ("baseline", "outcome_wave")}
+_VALUES_OF = {"arm": ("treated", "control"), "wave": ("baseline", "outcome_wave", "pre", "post")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,7 +66,11 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """An outcome that an instrument gives; `scores` are the score ids that are analysed."""
+    """An outcome that an instrument gives.
+
+    `scores` are the ids of the scores that are analysed; `doubles` those left out because another one is the same
+    score in other units.
+    """
 
     path: str
     instrument: Instrument
@@ -75,6 +79,7 @@ class Scored:
     missing: tuple[int | float | str, ...]
     coding: CodingArgument
     scores: tuple[str, ...]
+    doubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,6 +290,7 @@ def _outcome(
     unknown = [score for score in table.scores if score not in known]
     for score in unknown:
         problems.add(f"{path}.scores", f'{definition.id} has no score "{score}". {did_you_mean(score, known)}')
+    doubles = () if table.scores else _doubles(definition)
     return Scored(
         path=path,
         instrument=definition,
@@ -292,8 +298,15 @@ def _outcome(
         items=table.items,
         missing=table.missing,
         coding=_coding(table.coding),
-        scores=tuple(score for score in table.scores if score not in unknown) or tuple(known),
+        scores=tuple(score for score in table.scores or known if score not in (*unknown, *doubles)),
+        doubles=doubles,
     )
+
+
+def _doubles(definition: Instrument) -> tuple[str, ...]:
+    """Return the scores of which a later one is the same sum or mean in other units, as raw and percent are."""
+    rules = [(scale.op, scale.items, scale.missing, scale.better) for scale in definition.scores]
+    return tuple(scale.id for number, scale in enumerate(definition.scores) if rules[number] in rules[number + 1 :])
 
 
 def _coding(coding: str | dict[str, int] | None) -> CodingArgument:

@@ -150,7 +150,9 @@ class Study:
             raise self._placed(
                 error, f"{outcome.path} ({outcome.instrument.id})", known=(outcome.instrument.id,)
             ) from error
-        notes = _notes_on(outcome, scored.notes)
+        doubles = [outcome.instrument.scale(score).column for score in outcome.doubles]
+        said = [f"{column}: not analysed, being another score in other units; name it in scores." for column in doubles]
+        notes = (*_notes_on(outcome, scored.notes), *said)
         return scored.frame, Result(estimates=(), notes=notes) + self._reliability(frame, outcome)
 
     def _reliability(self, frame: pd.DataFrame, outcome: Scored) -> Result:
@@ -178,8 +180,8 @@ class Study:
     def _baseline_rows(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Return the rows of the baseline wave, or all rows where the study has no such wave."""
         wave = self.file.study.wave
-        for comparison in self.file.comparisons:
-            baseline = getattr(comparison.design, "baseline", None)
+        designs = [comparison.design for comparison in self.file.comparisons]
+        for baseline in [getattr(design, key, None) for key in ("baseline", "pre") for design in designs]:
             if wave is None or baseline is None or baseline in frame.columns or wave not in frame.columns:
                 continue
             at = frame[wave].map(label_key) == label_key(baseline)
