@@ -132,6 +132,7 @@ def test_three_and_three_clusters_with_everything_estimated() -> None:
         moments = pooled_sd_moments(arm, [cluster], [icc.between], residual=icc.within)
         factors.append((moments.c, moments.nu))
     c, nu = np.array(factors).T
+    assert c.mean() == pytest.approx(cluster_factors([10] * 3, [10] * 3, icc=0.4).c, abs=0.02)  # .935
     s = within_arm_sd([scores[:, :30], scores[:, 30:]])
     means = [treated.mean(axis=2), control.mean(axis=2)]
     error = np.sqrt(sum(part.var(axis=1, ddof=1) / 3 for part in means))
