@@ -237,6 +237,11 @@ def test_an_unknown_instrument_is_named_with_the_nearest(name: str, expected: st
     assert expected in str(caught.value)
 
 
+def test_what_names_no_instrument_is_refused() -> None:
+    with pytest.raises(InstrumentError, match="named by its id or path, not by NoneType"):
+        sw.instrument(None)
+
+
 @pytest.mark.parametrize("content", [b"id = ", b"\xff\xfe\x00", b"id = 'x'\nid = 'y'"])
 def test_what_is_no_toml_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mood.toml"

@@ -104,6 +104,21 @@ def test_codes_far_from_any_questionnaire_are_not_printed() -> None:
     assert "run from" not in message
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e300])
+def test_what_no_questionnaire_can_hold_is_refused(into: Callable[..., Any], value: float) -> None:
+    frame = phq().astype(float)
+    frame.loc[[3, 4], "phq_2"] = value
+    assert "answers outside 0 to 3 in phq_2 (2 rows). Check which columns hold the items" in refusal(into(frame))
+
+
+def test_a_missing_code_may_be_written_in_any_way(into: Callable[..., Any]) -> None:
+    frame = phq()
+    frame.loc[0, "phq_1"] = -9
+    for missing in (-9, (-9.0,), ["-9"], (-9, float("nan"))):
+        scored = collected(sw.score(into(frame), "phq9", items="phq_{item}", missing=missing))
+        assert scored["phq9_total_answered"].to_list() == [8, *[9] * 39]
+
+
 def test_fractions_are_refused(into: Callable[..., Any]) -> None:
     frame = phq().astype(float)
     frame.loc[[1, 2, 3], "phq_5"] = 1.5
@@ -161,6 +176,7 @@ def test_a_coding_of_the_instrument_goes_by_its_name(into: Callable[..., Any]) -
         ({"coding": {1: 7}}, "coding leads to 7, which is no code of the instrument."),
         ({"coding": {}}, "coding is empty."),
         ({"missing": (3,)}, "3 is given as a missing code but is an answer code of phq_1"),
+        ({"items": 5}, "items must be a pattern or a list of columns, not int."),
         ({"items": "phq"}, 'items="phq" is no pattern'),
         ({"items": "{item}_{item}"}, "is no pattern with one place for the item"),
         ({"items": "{item.__class__}"}, "is no pattern"),
@@ -199,7 +215,7 @@ def test_what_is_no_frame_is_refused() -> None:
 
 def test_dates_are_refused(into: Callable[..., Any]) -> None:
     frame = phq().assign(phq_2=pd.Timestamp("2024-01-01"))
-    assert "phq_2 hold neither numbers nor text" in refusal(into(frame))
+    assert "phq_2 holds neither numbers nor text" in refusal(into(frame))
 
 
 def test_truth_values_are_codes_0_and_1(into: Callable[..., Any]) -> None:

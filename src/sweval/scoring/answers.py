@@ -19,7 +19,9 @@ from sweval.scoring.request import Column, RawCode
 
 Codes = NDArray[np.signedinteger[Any]]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+_WIDE_CHUNK = 1 << 20
+_NARROW = {1: nw.Int8, 2: nw.Int16, 4: nw.Int32}
 MANY_STRAYS = 50
 """So many different values are no codes: they are not told apart any further."""
 
@@ -66,14 +68,13 @@ def read_answers(
         Array of shape (rows,) and `Facts`. Answers outside the codes are `fill` in the array and counted in the facts.
     """
     facts = Facts(column=column, rows=len(series))
-    nulls = series.null_count()
-    if nulls == len(series):
+    if series.null_count() == len(series):
         return np.full(len(series), fill, dtype=kind), facts
     dtype = series.dtype
     if dtype == nw.Boolean:
         series, dtype = series.cast(nw.Int8), nw.Int8()
     if dtype.is_integer():
-        codes = _whole(series, nulls, facts, missing, fill, kind)
+        codes = _whole(series, facts, missing, fill, kind)
         if codes is not None:
             return codes, facts
     if dtype.is_numeric():
@@ -88,21 +89,32 @@ def read_answers(
 
 
 def _whole(
-    series: nw.Series[Any], nulls: int, facts: Facts, missing: Sequence[RawCode], fill: int, kind: np.dtype[Any]
+    series: nw.Series[Any], facts: Facts, missing: Sequence[RawCode], fill: int, kind: np.dtype[Any]
 ) -> Codes | None:
-    """Return the codes of a whole-number column that needs no decoding, else None."""
-    item = facts.column.item
-    low, high = int(series.min()), int(series.max())
-    clean = item.gapless and not facts.column.recoded and item.low <= low and high <= item.high
-    if not clean or any(not isinstance(code, str) and low <= code <= high for code in missing):
+    """Return the codes of a whole-number column that needs no decoding, else None.
+
+    Wide integers are narrowed part by part, so that each part is read from memory once.
+    """
+    item, target = facts.column.item, _NARROW[kind.itemsize]
+    if not item.gapless or facts.column.recoded:
         return None
-    facts.answered, facts.low, facts.high = len(series) - nulls, low, high
-    target = nw.Int8 if kind.itemsize == 1 else nw.Int16 if kind.itemsize == 2 else nw.Int32
-    if series.dtype != target:
-        series = series.cast(target)
-    if nulls:
-        series = series.fill_null(fill)
-    return np.ascontiguousarray(series.to_numpy(), dtype=kind)
+    numeric = [code for code in missing if not isinstance(code, str)]
+    step = max(len(series), 1) if series.dtype == target else _WIDE_CHUNK
+    parts, answered, lows, highs = [], 0, [], []
+    for start in range(0, len(series), step):
+        part = series[start : start + step]
+        nulls = part.null_count()
+        answered += len(part) - nulls
+        if nulls < len(part):
+            low, high = int(part.min()), int(part.max())
+            if low < item.low or high > item.high or any(low <= code <= high for code in numeric):
+                return None
+            lows.append(low)
+            highs.append(high)
+        part = part.cast(target)
+        parts.append((part.fill_null(fill) if nulls else part).to_numpy())
+    facts.answered, facts.low, facts.high = answered, min(lows), max(highs)
+    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts), dtype=kind)
 
 
 def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
@@ -113,40 +125,55 @@ def _floats(series: nw.Series[Any]) -> NDArray[np.float64]:
 def _numbers(
     values: NDArray[np.float64], facts: Facts, missing: Sequence[RawCode], fill: int, kind: np.dtype[Any]
 ) -> Codes:
-    """Decode numbers chunk by chunk, adding to the facts."""
+    """Decode numbers chunk by chunk through a table of all whole numbers between the lowest and highest raw code."""
     codes = np.empty(len(values), dtype=kind)
-    table = facts.column.numbers
-    raw = np.array(list(table), dtype=np.float64)
-    declared = np.array([*table.values(), fill], dtype=kind)
+    raw = facts.column.numbers
+    first, size = (min(raw), max(raw) - min(raw) + 1) if raw else (0, 0)
+    table = np.full(size + 1, fill, dtype=kind)
+    known = np.zeros(size + 1, dtype=bool)
+    for code, declared in raw.items():
+        table[code - first], known[code - first] = declared, True
+    counts = np.zeros(size + 1, dtype=np.int64)
     for start in range(0, len(values), _CHUNK):
         part = values[start : start + _CHUNK]
         absent = np.isnan(part)
-        for code in missing:
-            if not isinstance(code, str):
-                hit = part == code
-                facts.missing[code] += int(np.count_nonzero(hit))
+        for missing_code in missing:
+            if not isinstance(missing_code, str):
+                hit = part == missing_code
+                facts.missing[missing_code] += int(np.count_nonzero(hit))
                 absent |= hit
-        place = np.searchsorted(raw, part)
-        place[place == len(raw)] = 0
-        valid = (raw[place] == part) & ~absent if len(raw) else np.zeros(len(part), dtype=bool)
-        codes[start : start + _CHUNK] = declared[np.where(valid, place, len(raw))]
-        _add(facts, part[~absent], part[~absent & ~valid])
+        with np.errstate(invalid="ignore"):  # nan and huge numbers become whole numbers that are ruled out next
+            whole = part.astype(np.int32)
+        place = np.minimum((whole - np.int32(first)).view(np.uint32), np.uint32(size)).astype(np.intp)
+        place[(whole != part) | absent] = size
+        np.take(table, place, out=codes[start : start + _CHUNK], mode="clip")
+        found = np.bincount(place, minlength=size + 1)
+        counts += found
+        if int(found[known].sum()) + np.count_nonzero(absent) < len(part):
+            _add_strays(facts, part[~known[place] & ~absent])
+    given = np.flatnonzero(np.where(known, counts, 0)) + first
+    if len(given):
+        _widen(facts, int(given[0]), int(given[-1]))
+    facts.answered += int(counts[known].sum())
     return codes
 
 
-def _add(facts: Facts, answers: NDArray[np.float64], strays: NDArray[np.float64]) -> None:
-    if not len(answers):
-        return
-    low, high = float(answers.min()), float(answers.max())
-    facts.low = low if facts.low is None else min(facts.low, low)
-    facts.high = high if facts.high is None else max(facts.high, high)
-    facts.answered += len(answers)
+def _add_strays(facts: Facts, strays: NDArray[np.float64]) -> None:
+    """Count answers that are no codes."""
+    _widen(facts, float(strays.min()), float(strays.max()))
+    facts.answered += len(strays)
     facts.outside += len(strays)
-    whole = strays == np.floor(strays)
+    finite = strays[np.isfinite(strays)]
+    whole = finite == np.floor(finite)
     facts.fractions += int(np.count_nonzero(~whole))
     if len(facts.strays) < MANY_STRAYS:
-        found, counts = np.unique(strays[whole], return_counts=True)
+        found, counts = np.unique(finite[whole], return_counts=True)
         facts.strays.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+
+def _widen(facts: Facts, low: float, high: float) -> None:
+    facts.low = low if facts.low is None else min(facts.low, low)
+    facts.high = high if facts.high is None else max(facts.high, high)
 
 
 def _words(series: nw.Series[Any], facts: Facts, missing: Sequence[RawCode], fill: int, kind: np.dtype[Any]) -> Codes:

@@ -47,7 +47,15 @@ def instrument(id_or_path: str | os.PathLike[str] | Instrument, *, accept_licenc
     >>> sw.instrument("phq9").scale("total").column
     'phq9_total'
     """
-    found = id_or_path if isinstance(id_or_path, Instrument) else _find(os.fspath(id_or_path))
+    if isinstance(id_or_path, Instrument):
+        found = id_or_path
+    elif isinstance(id_or_path, (str, os.PathLike)):
+        found = _find(os.fspath(id_or_path))
+    else:
+        raise InstrumentError(
+            f"an instrument is named by its id or path, not by {type(id_or_path).__name__}.",
+            fix='Write "phq9", or the path of a .toml file.',
+        )
     if found.licence.kind == "permission_required" and not accept_licence:
         holder = f" ({found.licence.holder})" if found.licence.holder else ""
         raise InstrumentError(

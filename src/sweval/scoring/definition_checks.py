@@ -28,6 +28,7 @@ class Problems:
         self.found: list[tuple[str, str]] = []
 
     def add(self, place: str, what: str) -> None:
+        """Add one."""
         self.found.append((place, what))
 
 

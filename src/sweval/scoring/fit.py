@@ -13,15 +13,15 @@ _LISTED = 5
 _PLAUSIBLE_CODE = 9999
 _TEXT = {
     "digits": (
-        "hold numbers stored as text",
+        "numbers stored as text",
         'Convert them to numbers first, or declare what each text means: coding={{"{0}": {0}, "{1}": {1}, ...}}.',
     ),
     "labels": (
-        "hold text, not answer codes",
+        "text, not answer codes",
         "Read the file with its codes instead of labels, or declare what each label means: "
         'coding={{"first label": {0}, "second label": {1}, ...}}.',
     ),
-    "other": ("hold neither numbers nor text", "Items take the answer codes {0}, {1}, ..."),
+    "other": ("neither numbers nor text", "Items take the answer codes {0}, {1}, ..."),
 }
 
 
@@ -37,7 +37,8 @@ def refuse_misfits(instrument: Instrument, facts: Sequence[Facts]) -> None:
         names = [entry.column.name for entry in facts if entry.text == kind]
         if names:
             codes = instrument.items[0].codes
-            raise InstrumentError(f"{_some(names)} {what}.", where=instrument.id, fix=fix.format(*codes[:2]))
+            verb = "holds" if len(names) == 1 else "hold"
+            raise InstrumentError(f"{_some(names)} {verb} {what}.", where=instrument.id, fix=fix.format(*codes[:2]))
     misfits = [entry for entry in facts if entry.outside]
     fractions = [entry for entry in misfits if entry.fractions]
     if fractions:
@@ -70,12 +71,11 @@ def _hint(facts: Sequence[Facts]) -> str:
     near = sorted(int(code) for code in strays if low - 1 <= code <= high + 1)
     hints = []
     if near and (low - 1 not in near or not far):
-        seen = [entry for entry in facts if entry.low is not None and entry.high is not None]
-        first = min(int(entry.low or 0) for entry in seen)
-        last = max(near) if far else max(int(entry.high or 0) for entry in seen)
+        first = min(entry.low for entry in facts if entry.low is not None)
+        last = max(near) if far else max(entry.high for entry in facts if entry.high is not None)
         if last - first == len(expected) - 1:
-            span = f"{first} to {last} where {low} to {high} is expected"
-            hints.append(f'The items look coded {span}: pass coding="{first}-{last}".')
+            span = f"{first:g} to {last:g} where {low} to {high} is expected"
+            hints.append(f'The items look coded {span}: pass coding="{first:g}-{last:g}".')
     if 0 < len(far) <= _LISTED and all(abs(code) <= _PLAUSIBLE_CODE for code in far):
         which = ", ".join(map(str, far))
         kind = "is a missing code" if len(far) == 1 else "are missing codes"

@@ -126,10 +126,11 @@ def _score(scale: Scale, instrument: Instrument, columns: dict[str, Codes], plan
             index += column[part]
         for column in taken:
             index -= column[part]
-        np.take(values, index, out=out.values[part], mode="clip")
-        np.take(answered, index, out=out.answered[part], mode="clip")
+        place = index.astype(np.intp)
+        np.take(values, place, out=out.values[part], mode="clip")
+        np.take(answered, place, out=out.answered[part], mode="clip")
         if bands is not None and out.bands is not None:
-            np.take(bands, index, out=out.bands[part], mode="clip")
+            np.take(bands, place, out=out.bands[part], mode="clip")
 
     in_threads(work, range(0, rows, _CHUNK), rows)
     return out

@@ -17,7 +17,7 @@ from sweval.scoring import kernel
 from sweval.scoring.definition import instrument as find_instrument
 from sweval.scoring.fit import refuse_misfits
 from sweval.scoring.records import Instrument, Scale
-from sweval.scoring.request import CodingArgument, RawCode, request
+from sweval.scoring.request import CodingArgument, RawCode, missing_codes, request
 from sweval.scoring.score import answers
 
 
@@ -76,7 +76,7 @@ def reliability(
     if not 0 < conf_level < 1:
         raise SwevalError(f"conf_level is {conf_level:g}, but must lie between 0 and 1.", fix="Use 0.95.")
     found = find_instrument(instrument, accept_licence=accept_licence)
-    absent = (missing,) if isinstance(missing, (int, float, str)) else tuple(missing)
+    absent = missing_codes(missing)
     columns = request(found, items, coding, absent)
     names = {column.item.id: column.name for column in columns}
     wrapped = wrap(frame)

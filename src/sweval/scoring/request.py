@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ def item_columns(instrument: Instrument, items: str | Sequence[str]) -> tuple[st
             )
         before, after = items[: found.start()], items[found.end() :]
         return tuple(before + _padded(name, found) + after for name in ids)
+    if not isinstance(items, Sequence):
+        raise InstrumentError(
+            f"items must be a pattern or a list of columns, not {type(items).__name__}.",
+            where=instrument.id,
+            fix='Write a pattern such as items="phq_{item}", or list the columns in item order.',
+        )
     names = list(items)
     if len(names) != len(ids):
         raise InstrumentError(
@@ -83,6 +90,12 @@ def _padded(item_id: str, place: re.Match[str]) -> str:
     return item_id.zfill(int(width))
 
 
+def missing_codes(missing: Sequence[RawCode] | RawCode) -> tuple[RawCode, ...]:
+    """Return the codes that stand for no answer, each once; NaN needs no declaring."""
+    codes = (missing,) if isinstance(missing, (int, float, str)) else missing
+    return tuple(dict.fromkeys(_key(code) for code in codes if isinstance(code, str) or not math.isnan(code)))
+
+
 def request(
     instrument: Instrument, items: str | Sequence[str], coding: CodingArgument, missing: Sequence[RawCode]
 ) -> tuple[Column, ...]:
@@ -100,7 +113,7 @@ def request(
         for item, name in zip(instrument.items, names, strict=True)
     )
     for code in missing:
-        clash = [column.name for column in columns if _key(code) in column.codes]
+        clash = [column.name for column in columns if code in column.codes]
         if clash:
             raise InstrumentError(
                 f"{code} is given as a missing code but is an answer code of {_listed(clash)}.",

@@ -19,7 +19,7 @@ from sweval.scoring.fit import refuse_misfits
 from sweval.scoring.lazy import LazyScores
 from sweval.scoring.notes import Tally, scoring_notes, unreversed_note
 from sweval.scoring.records import Instrument
-from sweval.scoring.request import CodingArgument, Column, RawCode, request
+from sweval.scoring.request import CodingArgument, Column, RawCode, missing_codes, request
 
 _SAMPLE = 20_000
 """So many rows, evenly spread, are enough to see whether an item runs against the others."""
@@ -148,7 +148,7 @@ def _score(
     with_notes: bool,
 ) -> Scored:
     found = find_instrument(instrument, accept_licence=accept_licence)
-    absent = (missing,) if isinstance(missing, (int, float, str)) else tuple(missing)
+    absent = missing_codes(missing)
     columns = request(found, items, coding, absent)
     wrapped = wrap(frame)
     require_columns(wrapped, [column.name for column in columns], where=found.id)
