@@ -68,7 +68,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Time scoring of ten million clients against the physical limit and against pandas by hand."""
     session.install("-e", ".[big]")
-    session.run("python", "tests/benchmarks/scoring.py", *session.posargs)
+    session.run("python", "tests/benchmarks/bench_scoring.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -32,7 +32,6 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 autodoc_typehints = "none"  # the docstrings say what a value means; the signature says its type
 autodoc_member_order = "bysource"
-autodoc_class_signature = "separated"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sweval"

@@ -48,7 +48,7 @@ def _designs() -> str:
             (f"`{field.name}`", f"`{field.type}`", "required" if _required(field) else f"`{_default(field)!r}`")
             for field in dataclasses.fields(design)
         ]
-        heading = f'## {design.__name__} (`kind = "{kind}"`)'
+        heading = f'## {design.__name__}\n\nIn a study file: `kind = "{kind}"`.'
         name = f"{design.__module__}.{design.__qualname__}"
         parts += [heading, _auto("autoclass", name), _table(["field", "type", "default"], fields)]
     return "\n\n".join(parts)
