@@ -162,7 +162,7 @@ class ReliableChange(Design):
         both = ~np.isnan(post)
         if both.sum() < 2:
             raise DesignError(
-                f'{int(both.sum())} clients have "{outcome}" both before and after; 2 or more are needed.',
+                f'"{outcome}" is there both before and after for {counted(int(both.sum()), "client")}; 2 are needed.',
                 where=self.where,
             )
         reliability, said = self._reliability(outcome)
@@ -230,7 +230,7 @@ class ReliableChange(Design):
             repeated = int((np.bincount(client[here], minlength=len(ids)) > 1).sum())
             if repeated:
                 raise DesignError(
-                    f'{counted(repeated, "client")} have more than one row at "{label}".',
+                    f'there is more than one row at "{label}" for {counted(repeated, "client")}.',
                     where=self.where,
                     fix=f'Each client needs one row per "{self.wave}".',
                 )
@@ -258,7 +258,7 @@ class ReliableChange(Design):
             repeated = int((np.bincount(client[client >= 0]) > 1).sum())
             if repeated:
                 raise DesignError(
-                    f"{counted(repeated, 'client')} have more than one row.",
+                    f"there is more than one row for {counted(repeated, 'client')}.",
                     where=self.where,
                     fix='If the rows are waves, name their column with wave="...".',
                 )
