@@ -80,6 +80,11 @@ def test_an_interval_that_leaves_the_picture_ends_in_an_arrow(synthetic: Result,
     assert "0.31 [−9.00, 9.00]" in [text.get_text() for text in drawn.texts]
 
 
+def test_a_long_name_never_hides_the_outcome(synthetic: Result, axes: Axes) -> None:
+    labels = [label.get_text() for label in forest(many(synthetic, 2), axes).get_yticklabels()]
+    assert "1 A name of a comparison that is much …\nphq9_total" in labels
+
+
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
 def test_texts_never_overlap(synthetic: Result, count: int) -> None:
     drawn = forest(many(synthetic, count))

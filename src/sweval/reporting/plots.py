@@ -134,6 +134,17 @@ def _label(row: Record) -> str:
     return ": ".join(named) or str(row["term"])
 
 
+def _folded(row: Record) -> list[str]:
+    """Return the label in at most two lines; a long comparison never pushes the outcome out."""
+    whole = " ".join(_label(row).split())
+    if len(whole) <= _LABEL_WIDTH:
+        return [whole]
+    named = [text for text in (row["comparison"], row["outcome"]) if text]
+    if len(named) == 2:
+        return [textwrap.shorten(text, _LABEL_WIDTH, placeholder=" …") or text[:_LABEL_WIDTH] for text in named]
+    return textwrap.wrap(whole, _LABEL_WIDTH, max_lines=2, placeholder=" …")
+
+
 def _lines(rows: list[Record], words: Language) -> list[tuple[str, Record | None]]:
     """Return label and row of every line from top to bottom; a heading has no row."""
     lines: list[tuple[str, Record | None]] = []
@@ -143,8 +154,7 @@ def _lines(rows: list[Record], words: Language) -> list[tuple[str, Record | None
             continue
         lines.append((words.say(f"side.{name}"), None))
         for row in found:
-            folded = textwrap.wrap(_label(row), _LABEL_WIDTH, max_lines=2, placeholder=" …") or [""]
-            lines.append(("\n".join(folded), row))
+            lines.append(("\n".join(_folded(row)), row))
     return lines
 
 
