@@ -133,11 +133,11 @@ def test_a_file_without_rows_is_refused(tmp_path):
 
 def test_dates_beyond_the_calendar_keep_their_numbers_with_a_note(tmp_path):
     path = tmp_path / "a.sav"
-    frame = pd.DataFrame({"good": [0.0, 86_400.0], "bad": [1e17, 86_400.0]})
+    frame = pd.DataFrame({"good": [0.0, 86_400.0], "bad": [1e305, 86_400.0]})
     pyreadstat.write_sav(frame, str(path), variable_format={"good": "DATE11", "bad": "DATETIME20"})
     source = read_source(path)
     assert source.frame["good"].tolist() == [pd.Timestamp("1582-10-14"), pd.Timestamp("1582-10-15")]
-    assert source.frame["bad"].tolist() == [1e17, 86_400.0]
+    assert source.frame["bad"].tolist() == [1e305, 86_400.0]
     assert any('"bad"' in note and "9999" in note for note in source.notes)
 
 

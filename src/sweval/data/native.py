@@ -82,8 +82,8 @@ def parse(path: Path, file_format: str, options: Mapping[str, object], *, timeou
 def _run(folder: Path, timeout: float, name: str) -> tuple[int, str]:
     """Return exit code and the end of what the child said on stderr."""
     # One thread is enough for a reader, and thread pools make the start slow.
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
-    command = [sys.executable, "-I", "-X", "utf8", "-c", _START, str(folder / "request.json")]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, str(folder / "request.json")]
     with (folder / "stderr.txt").open("w+b") as errors:
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and our own code; the path travels as data
@@ -122,7 +122,7 @@ def _failure(name: str, file_format: str, code: int, errors: str) -> DataError:
             where=name,
             fix=_EXPORT,
         )
-    kinds = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Exception|Warning|Interrupt|Exit))\b", errors, flags=re.MULTILINE)
+    kinds = re.findall(r"^((?:\w+\.)*\w*(?:[Ee]rror|Exception|Warning|Interrupt|Exit))\b", errors, flags=re.MULTILINE)
     kind = kinds[-1] if kinds else f"exit code {code}"
     if kind == "MemoryError":
         return DataError("there is not enough memory to read the file.", where=name, fix=_EXPORT)

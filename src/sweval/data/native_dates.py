@@ -30,6 +30,7 @@ _SAS = {
     "date and time": ("DATETIME", "DATEAMPM", "MDYAMPM", "DTDATE", "E8601DT", "B8601DT", "IS8601DT"),
     "time": ("TIME", "HHMM", "TOD", "TIMEAMPM", "E8601TM", "B8601TM", "IS8601TM"),
 }  # fmt: skip
+_FARTHEST_US = 4e17
 _FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31T23:59:59.999999", "us")
 
 
@@ -95,9 +96,10 @@ def to_datetimes(values: np.ndarray, family: str, meaning: FormatMeaning) -> np.
           dtype='datetime64[us]')
     """
     missing = np.isnan(values)
-    offset = np.where(missing, 0.0, values) * meaning.factor
-    if np.any(np.abs(offset) > 4e17):
+    numbers = np.where(missing, 0.0, values)
+    if np.any(np.abs(numbers) > _FARTHEST_US / meaning.factor):
         return None
+    offset = numbers * meaning.factor
     moments = np.datetime64(_EPOCHS[family], "us") + np.rint(offset).astype(np.int64).astype("timedelta64[us]")
     if np.any((moments < _FIRST) | (moments > _LAST)):
         return None

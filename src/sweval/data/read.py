@@ -119,7 +119,8 @@ def read(
     Returns
     -------
     pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        User-missing values (SPSS) and tagged missing values (Stata, SAS) are null; the codebook keeps the reasons.
+        User-missing values (SPSS) and tagged missing values (Stata, SAS) are null; the codebook keeps the reasons
+        (.por and .xpt give the reader none).
         Whole numbers are int64 if no cell is missing and float64 otherwise. Texts that spell NA or null stay text,
         only empty cells are missing. In text files and workbooks, numbers with zeros in front (007) or more than 15
         digits stay text. Dates are datetimes with microseconds; times of day and durations are seconds.
