@@ -20,7 +20,7 @@ def declared(stem: str) -> list[str]:
     for node in ast.parse((FOLDER / f"{stem}.py").read_text(encoding="utf-8")).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id == "__all__":
-            return list(ast.literal_eval(node.value))  # type: ignore[union-attr, arg-type]
+            return list(ast.literal_eval(node.value))
     raise AssertionError(f"{stem} has no __all__")
 
 

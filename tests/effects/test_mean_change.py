@@ -151,4 +151,4 @@ def test_the_correlation_is_never_assumed(r: float) -> None:
     with pytest.raises(DesignError, match="correlation"):
         sw.effects.pre_post_from_summary(1.0, sd_pre=2.0, n=10, correlation=r)
     with pytest.raises(TypeError, match="correlation"):
-        sw.effects.pre_post_from_summary(1.0, sd_pre=2.0, n=10)  # type: ignore[call-arg]
+        sw.effects.pre_post_from_summary(1.0, sd_pre=2.0, n=10)

@@ -206,7 +206,7 @@ def test_a_direction_is_needed(better: Any) -> None:
 @pytest.mark.parametrize("n", [1, 2.5, 0, float("nan")])
 def test_group_sizes_are_whole_and_two_or_more(n: float) -> None:
     with pytest.raises(DesignError, match="n_treated must be a whole number"):
-        sw.effects.hedges_g_from_t(1.0, n_treated=n, n_control=10)  # type: ignore[arg-type]
+        sw.effects.hedges_g_from_t(1.0, n_treated=n, n_control=10)
 
 
 def test_two_clients_per_group_get_a_row_that_says_so() -> None:
