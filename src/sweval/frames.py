@@ -44,7 +44,7 @@ def require_columns(frame: nw.DataFrame | nw.LazyFrame, columns: Iterable[str], 
     present = frame.collect_schema().names()
     absent = [name for name in dict.fromkeys(columns) if name not in present]
     if absent:
-        hints = " ".join(f'For "{name}": {did_you_mean(name, present)}' for name in absent)
+        hints = " ".join(f'For "{name}": {did_you_mean(name, present)}' for name in absent[:3])
         raise DataError(f"the data have no column {', '.join(repr(name) for name in absent)}.", where=where, fix=hints)
 
 
