@@ -31,7 +31,7 @@ _BARE_UTF16 = "the text looks like UTF-16 without the mark that says so."
 _BARE_UTF16_FIX = 'Pass encoding="utf-16-le".'
 _SAMPLE_ROWS = 200
 _SAMPLE_CHARACTERS = 1_000_000
-_CHUNK_ROWS = 1_000
+_CHUNK_ROWS = 300
 _BLOCK = 4096
 _UNICODE = ("utf-8", "utf_8", "utf8", "utf-8-sig", "utf-16", "utf_16", "utf-16-le", "utf-16-be", "utf-32")
 
