@@ -21,7 +21,7 @@ from sweval.scoring.answers import Codes
 from sweval.scoring.records import Gate, Instrument, Item, Scale
 from sweval.scoring.rules import band_numbers, score_value
 
-_CHUNK = 1 << 17
+_CHUNK = 1 << 18
 _THREADED_ROWS = 1 << 20
 _Argument = TypeVar("_Argument")
 _Value = TypeVar("_Value")

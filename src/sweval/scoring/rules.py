@@ -34,7 +34,6 @@ def score_value(scale: Scale, total: float, answered: int) -> float:
 
 
 def band_numbers(scale: Scale, values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the number of each value's band; one past the last for a missing value."""
+    """Return the number of each value's band; 0 for a missing value, which has none."""
     cuts = np.array([band.cut for band in scale.bands[1:]])
-    numbers = np.searchsorted(cuts, values, side="right")
-    return np.where(np.isnan(values), len(scale.bands), numbers)
+    return np.where(np.isnan(values), 0, np.searchsorted(cuts, values, side="right"))

@@ -182,7 +182,7 @@ def _score_eager(
     refuse_misfits(instrument, facts)
     unasked = kernel.fill_gated(instrument.gates, instrument.items, codes, plan)
     scores = kernel.score_columns(instrument, codes, plan)
-    native = frame.with_columns(*_series(frame, scores)).to_native()
+    native = _with_scores(frame, scores).to_native()
     notes: list[str] = []
     if with_notes:
         notes = scoring_notes(instrument, facts, [_tally(entry) for entry in scores], unasked)
@@ -205,19 +205,22 @@ def answers(
     return {facts.column.item.id: codes for codes, facts in read}, [facts for _, facts in read]
 
 
-def _series(frame: nw.DataFrame[Any], scores: Sequence[kernel.Scored]) -> list[nw.Series[Any]]:
-    """Return the new columns in the frame's own kind; NaN becomes null where the kind tells them apart."""
+def _with_scores(frame: nw.DataFrame[Any], scores: Sequence[kernel.Scored]) -> nw.DataFrame[Any]:
+    """Add the columns in the frame's own kind; a missing score is null and has no band."""
     backend = frame.implementation
-    made = []
+    made, unbanded = [], []
     for entry in scores:
-        column = entry.scale.column
+        column, band = entry.scale.column, f"{entry.scale.column}_band"
         values = nw.new_series(column, entry.values, backend=backend)
         made.append(values if backend.is_pandas_like() else values.fill_nan(None))
         if entry.bands is not None:
-            labels = nw.new_series("labels", [*(band.label for band in entry.scale.bands), None], backend=backend)
-            made.append(labels[entry.bands].alias(f"{column}_band"))
+            labels = nw.new_series("labels", [label.label for label in entry.scale.bands], backend=backend)
+            made.append(labels[entry.bands].alias(band))
+            if made[-2].null_count():
+                unbanded.append(nw.when(~nw.col(column).is_null()).then(nw.col(band)).alias(band))
         made.append(nw.new_series(f"{column}_answered", entry.answered, backend=backend))
-    return made
+    scored = frame.with_columns(*made)
+    return scored.with_columns(*unbanded) if unbanded else scored
 
 
 def _tally(entry: kernel.Scored) -> Tally:
