@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import os
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
+os.environ.setdefault("UV_NATIVE_TLS", "true")  # trust the certificates that the machine trusts, as pip does
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 
