@@ -88,3 +88,9 @@ def test_an_error_reads_where_what_fix() -> None:
 def test_a_missing_library_names_the_extra() -> None:
     error = MissingLibraryError("polars", extra="big", purpose='backend="polars"')
     assert str(error) == 'backend="polars" needs polars. Install it with: pip install "sweval[big]"'
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    twice = pd.DataFrame([[1, 2]], columns=["score", "score"])
+    with pytest.raises(DataError, match="two columns of the data have the same name"):
+        wrap(twice)

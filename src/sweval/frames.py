@@ -25,12 +25,16 @@ def wrap(frame: Any) -> nw.DataFrame | nw.LazyFrame:
         If the object is no data frame that narwhals knows (pandas, polars, pyarrow, DuckDB, Spark).
     """
     try:
-        return nw.from_native(frame)
+        wrapped: nw.DataFrame | nw.LazyFrame = nw.from_native(frame)
+        wrapped.collect_schema()  # where pandas lets two columns share a name, narwhals says so only now
+    except nw.exceptions.DuplicateError as error:
+        raise DataError("two columns of the data have the same name.", fix="Rename one of them.") from error
     except TypeError as error:
         raise DataError(
             f"a {type(frame).__name__} is no data frame.",
             fix="Pass a pandas, polars, pyarrow, DuckDB or Spark frame; sweval.read() makes one from a file.",
         ) from error
+    return wrapped
 
 
 def require_columns(frame: nw.DataFrame | nw.LazyFrame, columns: Iterable[str], *, where: str) -> None:

@@ -35,10 +35,10 @@ def test_a_study_is_its_parts(rows: pd.DataFrame, write_study: Writer) -> None:
         cluster="agency", baseline="pre", client="id", wave="wave",
     )  # fmt: skip
     baseline = rows[rows["wave"] == "pre"].reset_index(drop=True)
-    parts = [
-        sw.reliability(baseline, "phq9", items="phq_{item}", missing=[9]),
+    parts = [  # effects come first: they are what the reader of effects.csv looks for
         design.fit(scored, "phq9_total"),
         design.fit(scored, "days_waited", better="lower"),
+        sw.reliability(baseline, "phq9", items="phq_{item}", missing=[9]),
     ]
     wanted = sum(parts, start=parts[0].__class__(estimates=())).in_study("Twelve agencies")
     pd.testing.assert_frame_equal(result.tidy(), wanted.tidy())

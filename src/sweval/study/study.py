@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,8 @@ class Study:
         Returns
         -------
         Result
-            Reliability of the scales, then the rows of each comparison, all with the study's title; notes say where
-            they belong.
+            The rows of each comparison, then the reliability of the scales, all with the study's title. Notes stand in
+            the order in which things were done and say where they belong.
 
         Raises
         ------
@@ -102,11 +102,11 @@ class Study:
         tell = _Steps(steps, progress)
         tell.next()
         data = read_data(self.file)
-        frame, result = data.frame, Result(estimates=(), notes=data.notes)
+        frame, scales = data.frame, Result(estimates=(), notes=data.notes)
         for outcome in self._scored:
             tell.next()
             frame, found = self._score(frame, outcome)
-            result += found
+            scales += found
         self._require_columns(frame)
         better = {outcome.column: outcome.better for outcome in self.file.outcomes if isinstance(outcome, Given)}
         better |= {
@@ -114,11 +114,15 @@ class Study:
             for outcome in self._scored
             for score in outcome.scores
         }
+        fitted = Result(estimates=())
         for comparison in self.file.comparisons:
             for column in columns:
                 tell.next()
-                result += self._fit(frame, comparison, column, better[column])
-        return result.in_study(self.title)
+                fitted += self._fit(frame, comparison, column, better[column])
+        effects_first = replace(
+            scales + fitted, estimates=fitted.estimates + scales.estimates, fits=fitted.fits + scales.fits
+        )
+        return effects_first.in_study(self.title)
 
     def inputs(self) -> dict[str, str]:
         """Return name and SHA-256 of every file that the study reads."""

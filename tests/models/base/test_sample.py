@@ -60,7 +60,7 @@ def test_several_outcome_waves_are_analysed_one_by_one(waves: pd.DataFrame) -> N
     frame = pd.concat([waves, later], ignore_index=True)
     design = ClusterTrial(**TRIAL, baseline="pre", client="id", wave="wave")
     result = design.fit(frame, "distress", better="lower")
-    assert [fit.outcome for fit in result.fits] == ["distress at later", "distress at post"]
+    assert [fit.outcome for fit in result.fits] == ["distress at post", "distress at later"]
     only = ClusterTrial(**TRIAL, baseline="pre", client="id", wave="wave", outcome_wave="later")
     assert [fit.outcome for fit in only.fit(frame, "distress", better="lower").fits] == ["distress"]
 

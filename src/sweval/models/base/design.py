@@ -30,7 +30,8 @@ class Design(ABC):
     wave
         Column that tells the waves apart, where the data have one row per client and wave.
     outcome_wave
-        Wave (or waves) at which the outcome is taken. The default is every wave but the baseline.
+        Wave (or waves) at which the outcome is taken. The default is every wave but the baseline, in the order of
+        their numbers or else of their first appearance in the rows.
     """
 
     name: str | None = None

@@ -64,7 +64,7 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
         return [Occasion(label=None, table=pd.DataFrame(picked), baseline=baseline, unlinked=0, notes=())]
 
     wave, labels, _ = keyed(table[roles.wave], as_label=True)
-    before, after = _waves(labels, roles, list(table.columns))
+    before, after = _waves(labels, _in_time(wave, labels), roles, list(table.columns))
     notes: list[str] = []
     unknown = int((wave < 0).sum())
     if unknown:
@@ -120,8 +120,24 @@ def _taken(column: pd.Series, rows: Positions) -> pd.Series:
     return column.reindex(rows).reset_index(drop=True)
 
 
-def _waves(labels: list[str], roles: Roles, columns: list[str]) -> tuple[int | None, list[int]]:
-    """Return the numbers of the baseline wave (None if the baseline is no wave) and of the outcome waves."""
+def _in_time(wave: Positions, labels: list[str]) -> list[int]:
+    """Return the waves in time: by number where all are numbers, else as they first appear in the rows."""
+    if all(_is_number(label) for label in labels):
+        return list(range(len(labels)))
+    return sorted(range(len(labels)), key=lambda number: int(np.argmax(wave == number)))
+
+
+def _is_number(label: str) -> bool:
+    """Tell whether a wave's label is a number."""
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _waves(labels: list[str], order: list[int], roles: Roles, columns: list[str]) -> tuple[int | None, list[int]]:
+    """Return the numbers of the baseline wave (None where it is a column) and of the outcome waves, in `order`."""
     place = {label: number for number, label in enumerate(labels)}
     before = None if roles.baseline is None else place.get(label_key(roles.baseline) or "")
     if roles.baseline is not None and before is None and roles.baseline not in columns:
@@ -136,7 +152,7 @@ def _waves(labels: list[str], roles: Roles, columns: list[str]) -> tuple[int | N
             where=roles.where,
             fix='Name the id column with client="...".',
         )
-    wanted = [label for number, label in enumerate(labels) if number != before]
+    wanted = [labels[number] for number in order if number != before]
     if roles.outcome_waves:
         wanted = [label_key(value) or "" for value in roles.outcome_waves]
     for label in wanted:
