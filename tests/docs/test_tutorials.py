@@ -34,7 +34,7 @@ def test_tutorial_runs_and_its_numbers_hold(page: Path, tmp_path: Path) -> None:
     (tmp_path / "page.py").write_text(code, encoding="utf-8")
     beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        [sys.executable, "-W", "error", "page.py"],
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "page.py"],
         cwd=tmp_path,
         env={**os.environ, "PATH": beside},
         capture_output=True,
