@@ -65,6 +65,7 @@ def test_absent_columns_are_all_named_with_the_nearest_present_ones() -> None:
     [
         ("agancy", ["agency", "arm"], 'Did you mean "agency"?'),
         ("ARM", ["arm", "agency"], 'Did you mean "arm"?'),
+        ("PHQ-9", ["phq2", "phq9", "phq8"], 'Did you mean "phq9"?'),
         ("x", [], "There are none."),
         ("zzz", ["a", "b"], "There are: a, b."),
         (

@@ -63,15 +63,21 @@ def did_you_mean(name: str, options: Iterable[str], *, listed: int = 12) -> str:
     --------
     >>> did_you_mean("agancy", ["agency", "arm"])
     'Did you mean "agency"?'
+    >>> did_you_mean("PHQ-9", ["phq9", "gad7"])
+    'Did you mean "phq9"?'
     """
     known = [str(option) for option in options]
-    near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
-    if not near:
-        folded = {option.casefold().strip(): option for option in known}
-        near = [folded[key] for key in [str(name).casefold().strip()] if key in folded]
+    wanted = _folded(str(name))
+    near = [option for option in known if wanted and _folded(option) == wanted][:2]
+    near = near or difflib.get_close_matches(str(name), known, n=2, cutoff=0.6)
     if near:
         return "Did you mean " + " or ".join(f'"{option}"' for option in near) + "?"
     if not known:
         return "There are none."
     more = f" and {len(known) - listed} more" if len(known) > listed else ""
     return "There are: " + ", ".join(known[:listed]) + more + "."
+
+
+def _folded(name: str) -> str:
+    """Return a name without case, spaces and punctuation, which people write in their own way."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())

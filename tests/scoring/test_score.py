@@ -291,3 +291,31 @@ def test_gates_tell_not_asked_from_not_answered() -> None:
         "hfssm6: 2 answers to AD2, AD3 not asked for, by the screening questions; counted as 0.",
         "hfssm6_total: 1 of 3 rows have no score because not all 6 items were answered.",
     )
+
+
+def test_every_code_outside_is_named_with_its_count(into: Callable[..., Any]) -> None:
+    frame = phq()
+    frame.loc[[2, 5], "phq_3"] = -1
+    frame.loc[7, "phq_4"] = -1
+    frame.loc[1, "phq_4"] = 33
+    message = refusal(into(frame))
+    assert "The answers run from -1 to 33." in message
+    assert "If -1 (3 answers) and 33 (1 answer) are missing codes, pass missing=(-1, 33)." in message
+    scored = collected(sw.score(into(frame), "phq9", items="phq_{item}", missing=(-1, 33)))
+    assert scored["phq9_total_answered"].to_list() == [8 if row in (1, 2, 5, 7) else 9 for row in range(len(frame))]
+
+
+def test_missing_codes_that_are_declared_stay_in_the_advice() -> None:
+    frame = phq()
+    frame.loc[2, "phq_3"] = 99
+    assert "If 99 is a missing code, pass missing=(9, 99)." in refusal(frame, missing=[9])
+
+
+def test_a_few_cells_of_text_are_counted_and_not_called_labels() -> None:
+    frame = phq()
+    frame["phq_4"] = frame["phq_4"].astype(str)
+    frame.loc[[3, 8], "phq_4"] = "canary"
+    message = refusal(frame)
+    assert "some cells are no whole numbers in phq_4 (2 of 40 answers)" in message
+    assert "canary" not in message
+    assert "label" not in message

@@ -31,7 +31,8 @@ class Facts:
     """What one item column holds, in raw codes; `answered` leaves out nulls and missing codes.
 
     `outside` counts answers that are no code, `fractions` those of them that are no whole numbers, `strays` the most
-    frequent of them. `text` is set where a column of text cannot be read: "digits", "labels" or "other".
+    frequent of them. `text` is set where a column of text cannot be read: "digits", "labels" or "other"; `words` then
+    counts the answers that are no whole numbers, where that is known.
     """
 
     column: Column
@@ -44,6 +45,7 @@ class Facts:
     strays: Counter[float] = field(default_factory=Counter)
     missing: Counter[RawCode] = field(default_factory=Counter)
     text: str = ""
+    words: int = 0
 
 
 def read_answers(
@@ -190,7 +192,8 @@ def _words(series: nw.Series[Any], facts: Facts, missing: Sequence[RawCode], fil
         return codes
     if not facts.column.recoded:
         digits = trimmed.str.contains(r"^[+-]?\d+(?:\.0*)?$").to_numpy()
-        facts.text = "digits" if digits[answered].all() else "labels"
+        facts.words = int(np.count_nonzero(answered & ~digits))
+        facts.text = "labels" if facts.words else "digits"
         return codes
     known = np.zeros(len(series), dtype=bool)
     for word, code in facts.column.words.items():

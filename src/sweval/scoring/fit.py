@@ -10,6 +10,7 @@ from sweval.scoring.answers import Facts
 from sweval.scoring.records import Instrument
 
 _LISTED = 5
+_CODES_LISTED = 10
 _PLAUSIBLE_CODE = 9999
 _TEXT = {
     "digits": (
@@ -33,6 +34,7 @@ def refuse_misfits(instrument: Instrument, facts: Sequence[Facts]) -> None:
     InstrumentError
         Naming the columns, how many answers do not fit, and what is likely the matter.
     """
+    _refuse_stray_words(instrument, facts)
     for kind, (what, fix) in _TEXT.items():
         names = [entry.column.name for entry in facts if entry.text == kind]
         if names:
@@ -57,6 +59,18 @@ def refuse_misfits(instrument: Instrument, facts: Sequence[Facts]) -> None:
         )
 
 
+def _refuse_stray_words(instrument: Instrument, facts: Sequence[Facts]) -> None:
+    """Refuse columns of numbers with some cells of text among them: these are slips, not labels."""
+    mixed = [entry for entry in facts if 0 < entry.words < entry.answered]
+    if mixed:
+        counts = _some(f"{entry.column.name} ({entry.words} of {entry.answered} answers)" for entry in mixed)
+        raise InstrumentError(
+            f"some cells are no whole numbers in {counts}; the other answers there are numbers.",
+            where=instrument.id,
+            fix='Correct these cells in the file; a word that stands for no answer can be declared: missing=("word",).',
+        )
+
+
 def _hint(facts: Sequence[Facts]) -> str:
     """Return the likely cause, if there is one: another coding, missing codes, or both."""
     strays: Counter[float] = sum((entry.strays for entry in facts), Counter())
@@ -69,18 +83,28 @@ def _hint(facts: Sequence[Facts]) -> str:
     low, high = expected[0], expected[-1]
     far = sorted(int(code) for code in strays if not low - 1 <= code <= high + 1)
     near = sorted(int(code) for code in strays if low - 1 <= code <= high + 1)
-    hints = []
+    hints, lacking = [], sorted([*near, *far])
     if near and (low - 1 not in near or not far):
         first = min(entry.low for entry in facts if entry.low is not None)
         last = max(near) if far else max(entry.high for entry in facts if entry.high is not None)
         if last - first == len(expected) - 1:
             span = f"{first:g} to {last:g} where {low} to {high} is expected"
             hints.append(f'The items look coded {span}: pass coding="{first:g}-{last:g}".')
-    if 0 < len(far) <= _LISTED and all(abs(code) <= _PLAUSIBLE_CODE for code in far):
-        which = ", ".join(map(str, far))
-        kind = "is a missing code" if len(far) == 1 else "are missing codes"
-        hints.append(f"If {which} {kind}, pass missing=({which},).")
+            lacking = far
+    if 0 < len(lacking) <= _CODES_LISTED and all(abs(code) <= _PLAUSIBLE_CODE for code in lacking):
+        hints.append(_as_missing(lacking, strays, facts))
     return " ".join(hints)
+
+
+def _as_missing(codes: Sequence[int], counts: Counter[float], facts: Sequence[Facts]) -> str:
+    """Return how to declare the codes as missing, along with those that are declared already."""
+    declared = dict.fromkeys(code for entry in facts for code in entry.missing)
+    listed = ", ".join(map(repr, [*declared, *codes]))
+    argument = f"missing=({listed}{'' if len(declared) + len(codes) > 1 else ','})"
+    if len(codes) == 1:
+        return f"If {codes[0]} is a missing code, pass {argument}. If it is a slip, correct it in the file."
+    which = _listed(f"{code} ({_answers(int(counts[code]))})" for code in codes)
+    return f"If {which} are missing codes, pass {argument}. Correct in the file those that are slips."
 
 
 def _expected(misfits: Sequence[Facts]) -> str:
@@ -113,3 +137,12 @@ def _some(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     return ", ".join(listed[:_LISTED]) + more
+
+
+def _answers(count: int) -> str:
+    return f"{count} answer" if count == 1 else f"{count} answers"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
