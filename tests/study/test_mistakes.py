@@ -66,7 +66,7 @@ def test_a_missing_code_among_the_answers(rows: pd.DataFrame, write_study: Write
     rows.loc[[3, 8, 9], "phq_4"] = 99
     said = refusal(write_study(rows))
     assert "outcomes[1] (phq9): answers outside 0 to 3 in phq_4 (3 rows)" in said
-    assert "If 99 is a missing code, write missing = [99]." in said
+    assert "If 99 is a missing code, write missing = [9, 99]." in said, "9 is declared already"
 
 
 def test_items_coded_from_one(rows: pd.DataFrame, write_study: Writer) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sweval.errors import StudyError
 from sweval.models.base.design import kinds
 from sweval.study import Study
+from sweval.study.advice import in_toml
 
 GOOD = """
 [study]
@@ -121,7 +122,6 @@ def test_all_problems_at_once_each_with_its_path(tmp_path: Path) -> None:
         ('data = "clients.csv"', 'data = "a\\\\b.csv"', "study.data: the file must be inside the folder"),
         ('title = "T"', 'title = "T"\nlanguage = "fr"', 'study.language: there are no words for "fr"'),
         ('kind = "two_group"', "", "comparisons[1].kind: is missing. There are: "),
-        ('column = "y"', 'column = "y"\nmissing = [9]', "outcomes[1].missing: belongs to an instrument"),
         ('column = "y"\nbetter = "higher"', "", "outcomes[1]: needs either `instrument`"),
         ('column = "y"\n', 'instrument = "phq9"\nitems = "q{item}"\n', "outcomes[1].better: the instrument says it"),
         (
@@ -193,7 +193,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_bytes('[study]\ntitle = "Zoë"'.encode("cp1252"))
-    with pytest.raises(StudyError, match="not in UTF-8"):
+    with pytest.raises(StudyError, match="not text in UTF-8"):
         Study.read(tmp_path / "study.toml")
 
 
@@ -203,3 +203,52 @@ def test_every_design_can_be_named_and_says_which_keys_it_lacks(tmp_path: Path, 
     said = problems_of(tmp_path, text)
     assert "comparisons[1].no_such_key: unknown key." in said
     assert "there is no design" not in said
+
+
+def test_a_list_of_one_must_be_a_list(tmp_path: Path) -> None:
+    said = problems_of(tmp_path, GOOD.replace('column = "y"\nbetter = "higher"', 'instrument = "phq9"\nmissing = 99'))
+    assert "outcomes[1].missing: must be a list: write missing = [99]." in said
+    said = problems_of(tmp_path, GOOD + '[report]\nformats = "html"\n')
+    assert 'report.formats: must be a list: write formats = ["html"].' in said
+
+
+@pytest.mark.parametrize("name", ["clients.sav", "clients.CSV", "clients.xlsx"])
+def test_data_in_place_of_a_study_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"id,arm\n1,a\n")
+    with pytest.raises(StudyError, match="this is a data file, and a study file is wanted") as caught:
+        Study.read(tmp_path / name)
+    assert f"`sweval codebook {name}`" in str(caught.value)
+
+
+def test_what_is_no_text_may_be_data(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_bytes(b"\xff\xfe\x00 data")
+    with pytest.raises(StudyError, match=r"not text in UTF-8\. .*`sweval codebook`"):
+        Study.read(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "advice"),
+    [
+        ('"clients.csv"', r'"C:\Users\me\clients.csv"', "forward slashes"),
+        ('"clients.csv"', r'"data\new.csv"', "forward slashes"),
+        ('"clients.csv"', "\u201cclients.csv\u201d", "curly quotes (\u201c \u201d)"),
+        ('"T"', "T", "Texts stand in quotes"),
+    ],
+)
+def test_what_people_paste_into_toml(tmp_path: Path, old: str, new: str, advice: str) -> None:
+    assert advice in problems_of(tmp_path, GOOD.replace(old, new))
+
+
+def test_every_design_has_a_name_in_a_study_file() -> None:
+    for stem, design in kinds().items():
+        assert in_toml(f"Use {design.__name__}, or name it.") == f'Use kind = "{stem}", or name it.'
+    assert in_toml('The arm "TwoGroup" is empty.') == 'The arm "TwoGroup" is empty.'
+    assert in_toml('coding={"never": 0, "often": 1}') == 'coding = {"never" = 0, "often" = 1}'
+    assert in_toml("Add it to coding=, or to missing= if it is no answer.") == (
+        "Add it to coding, or to missing if it is no answer."
+    )
+
+
+def test_permission_is_given_in_the_study_table() -> None:
+    said = in_toml("If you hold it, pass accept_licence=True (in a study file: accept_licence = true).")
+    assert said == "If you hold it, write accept_licence = true in [study]."

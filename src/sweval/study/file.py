@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from sweval.data.read import FileOptions
+from sweval.data.sniff import FORMATS
 from sweval.errors import OutputError, StudyError, SwevalError, did_you_mean
 from sweval.models.base.design import Design, kinds
 from sweval.reporting.language import languages
@@ -19,6 +21,7 @@ from sweval.scoring.records import Instrument
 from sweval.scoring.request import CodingArgument
 from sweval.study.problems import Problems, checked, checked_keys, list_of_tables, text_of
 
+_CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a"
 _SECTIONS = ("study", "read", "comparisons", "outcomes", "report")
 
 
@@ -84,11 +87,12 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """An outcome that is a column of the data."""
+    """An outcome that is a column of the data; `missing` are codes in it that mean no answer."""
 
     path: str
     column: str
     better: str | None
+    missing: tuple[int | float | str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,21 +144,49 @@ def read_study_file(path: Path) -> StudyFile:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
     except OSError as error:
         raise StudyError(
             f"the study file cannot be read ({error.strerror}).",
             where=str(path),
             fix="Give the path of a study.toml; `sweval demo` makes one to copy.",
         ) from error
+    if path.suffix.casefold() in FORMATS.keys() - {".txt"}:
+        raise StudyError(
+            "this is a data file, and a study file is wanted here.",
+            where=path.name,
+            fix=f'Write a study.toml with data = "{path.name}"; `sweval demo` makes one to copy. '
+            f"`sweval codebook {path.name}` shows what the data hold.",
+        )
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise StudyError("the file is not in UTF-8.", where=path.name, fix="Save it as UTF-8 text.") from error
+        raise StudyError(
+            "the file is not text in UTF-8.",
+            where=path.name,
+            fix="Save the study file as UTF-8 text. If these are the data: a study.toml is wanted here (`sweval demo` "
+            "makes one to copy), and `sweval codebook` shows what data hold.",
+        ) from error
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(
-            f"this is no valid TOML: {str(error).rstrip('.')}.",
-            where=path.name,
-            fix="Texts stand in quotes; each [section] stands once, and only [[comparisons]] and [[outcomes]] repeat.",
+            f"this is no valid TOML: {str(error).rstrip('.')}.", where=path.name, fix=_toml_advice(text, str(error))
         ) from error
+
+
+def _toml_advice(text: str, error: str) -> str:
+    """Return what is likely the matter with the line that the error names."""
+    place = re.search(r"at line (\d+)", error)
+    lines = text.split("\n")
+    line = lines[min(int(place[1]), len(lines)) - 1] if place else ""
+    curly = sorted(set(line) & set(_CURLY))
+    if curly:
+        held = " ".join(curly)
+        return f'The line holds curly quotes ({held}), as word processors make them: write straight quotes (").'
+    if "\\" in line:
+        return 'Write paths with forward slashes, as in "folder/clients.sav": a backslash has a meaning of its own.'
+    return "Texts stand in quotes; each [section] stands once, and only [[comparisons]] and [[outcomes]] repeat."
 
 
 def _study(raw: Mapping[str, Any], problems: Problems) -> StudyTable | None:
@@ -270,10 +302,10 @@ def _outcome(
         problems.add(path, "needs either `instrument` (with `items`) or `column` (with `better`).")
         return None
     if table.column is not None:
-        wrong = [name for name in ("items", "missing", "coding", "scores") if getattr(table, name)]
+        wrong = [name for name in ("items", "coding", "scores") if getattr(table, name)]
         for name in wrong:
             problems.add(f"{path}.{name}", "belongs to an instrument, not to a column.")
-        return None if wrong else Given(path=path, column=table.column, better=table.better)
+        return None if wrong else Given(path=path, column=table.column, better=table.better, missing=table.missing)
     if table.better is not None:
         problems.add(f"{path}.better", "the instrument says it already; leave this key out.")
     if table.items is None:
@@ -334,6 +366,9 @@ def _inside(name: str, folder: Path, path: str, problems: Problems) -> Path | No
     """Return the file of this name below the study's folder; nothing outside it is ever opened."""
     if "://" in name:
         problems.add(path, "a web address is not opened: save the file beside the study file.")
+        return None
+    if any(ord(sign) < 32 for sign in name):  # TOML made a tab or a new line of a backslash and the letter after it
+        problems.add(path, 'holds a backslash: write paths with forward slashes, as in "folder/clients.sav".')
         return None
     home = folder.resolve()
     try:

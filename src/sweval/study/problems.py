@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,9 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from sweval.errors import StudyError, did_you_mean
+from sweval.study.advice import in_toml
+
+__all__ = ["Problems", "checked", "checked_keys", "fields_of", "in_toml", "list_of_tables", "text_of", "value_of"]
 
 
 class Problems:
@@ -23,8 +25,8 @@ class Problems:
         self.found: list[tuple[str, str]] = []
 
     def add(self, path: str, what: str) -> None:
-        """Record one problem at a path inside the file."""
-        self.found.append((path, what))
+        """Record one problem at a path inside the file, in the words of the file."""
+        self.found.append((path, in_toml(what)))
 
     def raise_if_any(self) -> None:
         """Raise what was found.
@@ -92,9 +94,21 @@ def value_of(kind: Any, raw: object, path: str, problems: Problems) -> Any:
         return _adapter(kind).validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)
+        if not isinstance(raw, (list, dict)) and _fits(kind, [raw]):
+            problems.add(path, f"must be a list: write {path.rpartition('.')[2]} = [{json.dumps(raw, default=str)}].")
+            return None
         # A choice of types gives one fault per type: the reader needs one sentence.
         problems.add(path, " or ".join(dict.fromkeys(_sentence(fault["msg"]) for fault in faults)) + ".")
         return None
+
+
+def _fits(kind: Any, raw: object) -> bool:
+    """Return whether a value has the type."""
+    try:
+        _adapter(kind).validate_json(json.dumps(raw, default=str), strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def list_of_tables(raw: Mapping[str, Any], name: str, problems: Problems) -> list[tuple[str, Any]]:
@@ -104,27 +118,6 @@ def list_of_tables(raw: Mapping[str, Any], name: str, problems: Problems) -> lis
         problems.add(name, f"must be a list of tables: write [[{name}]].")
         return []
     return [(f"{name}[{number}]", table) for number, table in enumerate(tables, 1)]
-
-
-def in_toml(text: str) -> str:
-    """Return advice that names an argument of a function in the words of a study file.
-
-    Examples
-    --------
-    >>> in_toml("If 99 is a missing code, pass missing=(9, 99).")
-    'If 99 is a missing code, write missing = [9, 99].'
-    >>> in_toml('Pass coding="1-4".')
-    'Write coding = "1-4".'
-    """
-
-    def value(found: re.Match[str]) -> str:
-        name, given = found[1], found[2]
-        if given[0] in "([":
-            given = f"[{given[1:-1].rstrip(',')}]"
-        return f"{name} = {given.lower() if given in ('True', 'False') else given}".replace("'", '"')
-
-    said = re.sub(r"\b([a-z_]+)=(\([^()]*\)|\[[^\[\]]*\]|\"[^\"]*\"|'[^']*'|True|False)", value, text)
-    return re.sub(r"\b([Pp])ass (?=[a-z_]+ = )", lambda found: "Write " if found[1] == "P" else "write ", said)
 
 
 @cache
