@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,10 +125,11 @@ def run(
     """Run a study. Writes its report to a folder."""
     from sweval.reporting.report import report
 
-    declared = _read(study)
-    with _progress("Running") as progress:
-        result = declared.run(progress=progress)
     folder = out if out is not None else study.parent / f"{study.stem}-results"
+    with _earlier_results_named(folder):
+        declared = _read(study)
+        with _progress("Running") as progress:
+            result = declared.run(progress=progress)
     paths = report(
         result,
         folder,
@@ -139,6 +140,7 @@ def run(
         inputs=declared.inputs(),
     )
     _print_effects(result.tidy(), language=declared.language, small_cells=declared.report.small_cells)
+    _print_pressing(result.notes)
     if result.notes:
         typer.echo(f"\n{len(result.notes)} notes say what was dropped, recoded or assumed; they are in the report.")
     shown = next((path for path in paths if path.suffix == ".html"), paths[0])
@@ -148,11 +150,14 @@ def run(
 @app.command()
 def check(study: Annotated[Path, typer.Argument(help="The study file.", show_default=False)]) -> None:
     """Check a study. Reads, scores and fits everything, and writes nothing."""
+    from sweval.reporting.report import others
+
     declared = _read(study)
     with _progress("Checking") as progress:
         notes = declared.check(progress=progress)
-    for note in notes:
+    for note in others(notes):
         typer.echo(f"- {note}")
+    _print_pressing(notes)
     outcomes = sum(len(columns) for columns in map(_columns_of, declared.file.outcomes))
     typer.echo(f"\n{study.name} can be run: {len(declared.file.comparisons)} comparisons, {outcomes} outcomes.")
 
@@ -173,24 +178,30 @@ def score(
     from sweval.data.read import read_source
     from sweval.data.write import write_bytes
     from sweval.reporting.spreadsheet_safe import csv_bytes
+    from sweval.scoring.definition import instrument as find
+    from sweval.scoring.request import item_columns
     from sweval.scoring.score import score_with_notes
+    from sweval.study.advice import in_options
 
     if out.suffix.casefold() not in _SCORED_AS:
         raise OutputError(f'"{out.suffix}" cannot be written.', where="--out", fix="Name a file that ends in .csv.")
     if _exists(out):
         raise OutputError("the file is there already.", where=str(out), fix="Name another file with --out.")
-    source = read_source(file)
-    scored = score_with_notes(
-        source.frame,
-        instrument,
-        items=items,
-        missing=tuple(_code(token) for token in missing or ()),
-        coding=coding,
-        accept_licence=accept_licence,
-    )
+    with _advice_in_options():
+        source = read_source(file)
+        definition = find(instrument, accept_licence=accept_licence)
+        _refuse_words(missing or (), item_columns(definition, items), source.frame)
+        scored = score_with_notes(
+            source.frame,
+            definition,
+            items=items,
+            missing=tuple(_code(token) for token in missing or ()),
+            coding=coding,
+            accept_licence=accept_licence,
+        )
     write_bytes(out, csv_bytes(scored.frame))
     for note in (*source.notes, *scored.notes):
-        typer.echo(f"- {note}")
+        typer.echo(f"- {in_options(note)}")
     typer.echo(f"{len(scored.frame)} rows with {', '.join(scored.columns)} are in {out}")
 
 
@@ -263,6 +274,30 @@ def _print_frame(frame: pd.DataFrame) -> None:
     typer.echo(plain_frame(frame, width=_WIDTH))
 
 
+def _print_pressing(notes: Sequence[str]) -> None:
+    from sweval.reporting.report import to_check
+
+    pressing = to_check(notes)
+    if pressing:
+        typer.echo("\nPlease check:")
+    for note in pressing:
+        typer.echo(f"- {note}")
+
+
+def _refuse_words(missing: Sequence[str], columns: Sequence[str], frame: pd.DataFrame) -> None:
+    """Refuse a missing code that is no number where every item column holds numbers."""
+    import pandas as pd
+
+    words = [token for token in missing if not _is_code(token)]
+    held = [frame[column] for column in columns if column in frame.columns]
+    if words and held and all(pd.api.types.is_numeric_dtype(column) for column in held):
+        raise SwevalError(
+            f'"{words[0]}" is no number, and the items are numbers.',
+            where="--missing",
+            fix="Give the codes as they stand in the data: --missing 9 99.",
+        )
+
+
 def _is_code(token: str) -> bool:
     return token.removeprefix("-").replace(".", "", 1).isdecimal()
 
@@ -279,6 +314,33 @@ def _exists(path: Path) -> bool:
 
 def _same(path: Path, other: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.read_bytes() == other.read_bytes()
+
+
+@contextmanager
+def _advice_in_options() -> Iterator[None]:
+    """Say in options of the command line what an error advises in arguments of a function."""
+    try:
+        yield
+    except SwevalError as error:
+        from sweval.study.advice import in_options
+
+        fix = None if error.fix is None else in_options(error.fix)
+        raise SwevalError(in_options(error.what), where=error.where, fix=fix) from error
+
+
+@contextmanager
+def _earlier_results_named(folder: Path) -> Iterator[None]:
+    """Say in an error that a report of an earlier run is still in the folder."""
+    try:
+        yield
+    except SwevalError as error:
+        from sweval.reporting.folder import holds_report
+
+        if not holds_report(folder):
+            raise
+        raise SwevalError(
+            f"{error}\nThe results in {folder} are of an earlier run; they were left as they are."
+        ) from error
 
 
 @contextmanager

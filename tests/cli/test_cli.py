@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,6 +18,8 @@ from typer.testing import CliRunner
 from sweval.cli import app
 from sweval.data.datasets import folder
 from sweval.reporting.plain_text import plain_frame
+from sweval.result import CHECK, Result
+from sweval.study import Study
 
 
 def invoke(*arguments: str) -> tuple[int, str, str]:
@@ -144,6 +148,71 @@ def test_score_refuses_what_would_lose_data(tmp_path: Path) -> None:
         assert code == 1
         assert message in err
     assert data.read_text() == "q1\n1\n"
+
+
+def scoring(tmp_path: Path, rows: str, *options: str) -> tuple[int, str, str]:
+    data = tmp_path / "answers.csv"
+    data.write_text("who_1,who_2,who_3,who_4,who_5\n" + rows)
+    arguments = ["--instrument", "who5", "--items", "who_{item}", "--out", str(tmp_path / "scored.csv")]
+    return invoke("score", str(data), *arguments, *options)
+
+
+def test_score_advises_in_options_that_work(tmp_path: Path) -> None:
+    code, _, err = scoring(tmp_path, "1,2,3,4,99\n1,2,3,-1,5\n0,0,0,0,0\n", "--missing", "9")
+    assert code == 1
+    assert "pass --missing 9 -1 99." in err
+    assert scoring(tmp_path, "1,2,3,4,99\n1,2,3,-1,5\n0,0,0,0,0\n", "--missing", "9", "-1", "99")[0] == 0
+    (tmp_path / "scored.csv").unlink()
+    code, _, err = scoring(tmp_path, "1,2,3,4,5\n6,6,6,6,6\n")
+    assert code == 1
+    assert "pass --coding 1-6." in err
+    assert scoring(tmp_path, "1,2,3,4,5\n6,6,6,6,6\n", "--coding", "1-6")[0] == 0
+
+
+def test_score_refuses_a_missing_code_in_words(tmp_path: Path) -> None:
+    code, _, err = scoring(tmp_path, "1,2,3,4,9\n", "--missing", "nine")
+    assert (code, err.count('"nine" is no number, and the items are numbers.')) == (1, 1)
+    assert not (tmp_path / "scored.csv").exists()
+
+
+def test_a_data_file_in_place_of_a_study(harbour: Path) -> None:
+    for command in ("run", "check"):
+        code, out, err = invoke(command, str(harbour.parent / "clients.sav"))
+        assert (code, out) == (1, "")
+        assert "this is a data file" in err
+        assert "sweval codebook clients.sav" in err
+
+
+def test_a_failed_run_names_the_results_of_an_earlier_one(harbour: Path) -> None:
+    results = harbour.parent / "study-results"
+    text = harbour.read_text(encoding="utf-8")
+    harbour.write_text(text.replace('"clients.sav"', '"client.sav"'), encoding="utf-8")
+    code, _, err = invoke("run", str(harbour))
+    assert (code, "earlier run" in err) == (1, False)
+    harbour.write_text(text, encoding="utf-8")
+    assert invoke("run", str(harbour))[0] == 0
+    before = {path.name: path.read_bytes() for path in results.iterdir()}
+    harbour.write_text(text.replace('"clients.sav"', '"client.sav"'), encoding="utf-8")
+    code, _, err = invoke("run", str(harbour))
+    assert code == 1
+    assert f"The results in {results} are of an earlier run; they were left as they are." in err
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == before
+
+
+def test_notes_to_check_are_printed(harbour: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Study.run
+    pressing = f"Group work: {CHECK}something is odd."
+
+    def run(self: Study, **options: Any) -> Result:
+        found = real(self, **options)
+        return dataclasses.replace(found, notes=(*found.notes, pressing))
+
+    monkeypatch.setattr(Study, "run", run)
+    for command in ("run", "check"):
+        out = invoke(command, str(harbour))[1]
+        lines = out[out.index("Please check:") :].splitlines()
+        assert f"- {pressing}" in lines
+        assert out.count(pressing) == 1
 
 
 def test_codebook(harbour: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sweval.errors import OutputError, SwevalError
+from sweval.errors import OutputError, SwevalError, SwevalWarning
 from sweval.reporting import folder as folder_module
 from sweval.reporting.report import report
 from sweval.reporting.spreadsheet_safe import csv_bytes, safe_text
@@ -83,6 +83,47 @@ def test_own_files_are_replaced_and_others_kept(synthetic: Result, tmp_path: Pat
     report(synthetic, tmp_path, title="Again")
     assert "Again" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert (tmp_path / "remarks.txt").read_text() == "mine"
+
+
+def test_a_file_that_is_no_longer_written_is_removed(synthetic: Result, tmp_path: Path) -> None:
+    report(synthetic, tmp_path, formats=ALL)
+    report(synthetic, tmp_path)
+    assert not (tmp_path / "effects.xlsx").exists()
+    assert "effects.xlsx" not in json.loads((tmp_path / "manifest.json").read_bytes())["files"]
+
+
+def test_a_file_that_was_changed_since_is_kept_and_named(synthetic: Result, tmp_path: Path) -> None:
+    report(synthetic, tmp_path, formats=ALL)
+    (tmp_path / "effects.xlsx").write_bytes(b"with my remarks")
+    with pytest.warns(SwevalWarning, match=r"effects\.xlsx is of an earlier report and was changed since"):
+        report(synthetic, tmp_path)
+    assert (tmp_path / "effects.xlsx").read_bytes() == b"with my remarks"
+
+
+def test_a_manifest_removes_nothing_outside_its_folder(synthetic: Result, tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    report(synthetic, tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["files"]["../precious.txt"] = {"bytes": 4, "sha256": hashlib.sha256(b"mine").hexdigest()}
+    path.write_text(json.dumps(manifest))
+    report(synthetic, tmp_path / "out")
+    assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_notes_to_check_come_first_and_are_marked(synthetic: Result, tmp_path: Path) -> None:
+    pressing = "Group work, phq9_total: Check: the arms differ at baseline."
+    result = dataclasses.replace(synthetic, notes=(*synthetic.notes, pressing))
+    for language, words in (("en", "Please check"), ("id", "Harap diperiksa")):
+        report(result, tmp_path, language=language)
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        marked = page[page.index('<div class="check">') :]
+        assert words in marked[: marked.index("</div>")]
+        assert pressing in marked[: marked.index("</div>")]
+        assert page.count(pressing) == 1
+        assert page.index(pressing) < page.index(synthetic.notes[0])
+    report(synthetic, tmp_path)
+    assert '<div class="check">' not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_link_is_not_followed(synthetic: Result, tmp_path: Path) -> None:

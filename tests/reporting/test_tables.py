@@ -173,3 +173,15 @@ def test_an_effect_under_the_other_assumption_is_no_second_effect(synthetic: Res
     result = synthetic + Result(estimates=(other,))
     assert len(named(result, "effects").rows) == 4
     assert named(result, "other").rows[0].cells[3].text.startswith("Hedges g under the assumption not chosen")
+
+
+def test_a_partially_nested_design_says_that_only_the_treated_are_in_groups(synthetic: Result) -> None:
+    method = "Hedges g, partially nested (control variance: within)"
+    rows = tuple(
+        dataclasses.replace(row, method=method, level_assigned="client") if row.measure == "hedges_g" else row
+        for row in synthetic.estimates
+    )
+    effects = tables(Result(estimates=rows).tidy())[0]
+    place = [column.name for column in effects.columns].index("design")
+    said = {row.cells[place].text for row in effects.rows}
+    assert said == {"clients assigned to an arm, the treated in groups, adjusted for baseline"}

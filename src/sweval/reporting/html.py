@@ -36,6 +36,7 @@ tbody tr + tr > * { border-top: 1px solid var(--line) }
 tbody:last-child tr:last-child > * { border-bottom: 2px solid var(--ink) }
 tbody th[scope=rowgroup] { font-weight: 600; background: var(--band); padding-left: .5rem }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+.check { max-width: 46rem; margin: 1rem 0; padding: .5rem 1rem; border: 2px solid #b35900; border-left-width: .5rem }
 figure { margin: 1.25rem 0 }
 figure img { display: block; width: 100%; min-width: 40rem; max-width: 58rem; background: #fff; padding: .5rem }
 details > summary { cursor: pointer; font-weight: 600 }
@@ -107,6 +108,11 @@ def bullets(texts: Sequence[str], *, language: str | None = None) -> str:
     """Return a list; `language` where it differs from the page's."""
     items = "\n".join(f"<li>{_escaped(text)}</li>" for text in texts)
     return f"<ul{_attributes(None, language)}>\n{items}\n</ul>"
+
+
+def marked(title: str, markup: str) -> str:
+    """Return a part that must not be overlooked."""
+    return f'<div class="check">\n<p><strong>{_escaped(title)}</strong></p>\n{markup}\n</div>'
 
 
 def folded(summary: str, markup: str) -> str:

@@ -14,6 +14,7 @@ from sweval.reporting.plots import forest_in_words, forest_picture
 from sweval.reporting.sentences import effect_sentences, outcome_sentences, question
 from sweval.reporting.spreadsheet_safe import csv_bytes
 from sweval.reporting.tables import block, measure_in_words, records, tables
+from sweval.result import CHECK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def report(
     if "xlsx" in formats:
         from sweval.reporting.xlsx import workbook
 
-        notes = words.say("sheet.notes"), words.say("report.notes"), list(result.notes)
+        notes = words.say("sheet.notes"), words.say("report.notes"), [*to_check(result.notes), *others(result.notes)]
         files["effects.xlsx"] = workbook(shown, sheets=[words.say(f"sheet.{t.name}") for t in shown], notes=notes)
     return write_folder(Path(folder), files, inputs=inputs or {}, option="--out")
 
@@ -163,7 +164,22 @@ def _notes(result: Result, words: Language) -> list[str]:
     parts = [html.heading(words.say("report.notes"))]
     if not result.notes:
         return [*parts, html.paragraph(words.say("report.notes_none"))]
-    return [*parts, html.paragraph(words.say("report.notes_intro")), *_in_english(result.notes, words)]
+    parts.append(html.paragraph(words.say("report.notes_intro")))
+    pressing = to_check(result.notes)
+    if pressing:
+        listed = html.bullets(pressing, language=None if words.code == "en" else "en")
+        parts.append(html.marked(words.say("report.notes_check"), listed))
+    return [*parts, *_in_english(others(result.notes), words)]
+
+
+def to_check(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes that ask the reader to look at something before using the numbers."""
+    return tuple(note for note in notes if CHECK in note)
+
+
+def others(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return the notes that only say what was done."""
+    return tuple(note for note in notes if CHECK not in note)
 
 
 def _in_english(texts: Sequence[str], words: Language) -> list[str]:

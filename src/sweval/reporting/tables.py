@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SIDES = ("direct", "indirect", "unknown")
 COMPARABLE = "person_total"
 _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the design did not choose
+_PARTIALLY_NESTED = "partially nested"  # in the method of such designs, whose arms differ in who is in a group
 _DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
 _RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
 _LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
@@ -127,7 +128,8 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
 
 def design_in_words(row: Record, words: Language) -> str:
     """Return who was assigned and whether the baseline was taken into account."""
-    assigned = words.say(f"design.{row['level_assigned'] or 'unknown'}")
+    nested = _PARTIALLY_NESTED in row["method"].casefold()
+    assigned = words.say("design.partially_nested" if nested else f"design.{row['level_assigned'] or 'unknown'}")
     if row["adjusted"] is None:
         return assigned
     return words.say("locale.joiner").join(
