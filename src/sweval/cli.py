@@ -171,7 +171,7 @@ def score(
     items: Annotated[str, typer.Option(help="Pattern of the item columns, as in phq_{item}.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The .csv file to write.", show_default=False)],
     missing: Annotated[list[str] | None, typer.Option(help="Codes that mean missing: --missing 9 99.")] = None,
-    coding: Annotated[str | None, typer.Option(help="Name of a coding of the instrument.")] = None,
+    coding: Annotated[str | None, typer.Option(help="Raw codes, as in 1-4, or the name of a coding.")] = None,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You hold the owner's permission.")] = False,
 ) -> None:
     """Score a questionnaire. Writes the data with the score columns to a new file."""
