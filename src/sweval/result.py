@@ -27,6 +27,9 @@ SERVICES = {
 BETTER = {"higher": 1.0, "lower": -1.0}
 """Which direction of the outcome is an improvement -> the factor that orients an effect."""
 
+CHECK = "Check: "
+"""Begins the sentence of a note that asks the reader to look at something before using the numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweval.data.read import Source, read_source
-from sweval.errors import DataError, StudyError
-from sweval.models.base.values import label_key
-from sweval.study.file import StudyFile
+from sweval.errors import DataError, StudyError, SwevalError
+from sweval.models.base.values import counted, label_key
+from sweval.result import CHECK
+from sweval.scoring.request import item_columns
+from sweval.study.file import Given, Scored, StudyFile
 from sweval.study.problems import in_toml
 
 if TYPE_CHECKING:
@@ -45,12 +47,71 @@ def read_data(file: StudyFile) -> StudyData:
             fix = f"{fix} Such options stand in a section [read] of the study file."
         raise DataError(error.what, where=error.where, fix=fix) from error
     shape = f"{file.data.name}: {len(source.frame)} rows and {len(source.frame.columns)} columns were read."
+    import pandas as pd
+
     labelled = _labelled(source, file)
-    if not labelled:
-        return StudyData(frame=source.frame, notes=(shape, *source.notes))
-    source = read_source(file.data, labels=labelled, **file.reading)
+    coded = source
+    if labelled:
+        source = read_source(file.data, labels=labelled, **file.reading)
     said = [f'{file.data.name}: the codes of "{column}" were read as their value labels.' for column in labelled]
-    return StudyData(frame=source.frame, notes=(shape, *source.notes, *said))
+    frame = source.frame
+    wave = file.study.wave
+    if wave in labelled:  # the order of the codes is the order in time, which the labels alone do not tell
+        categories = dict.fromkeys(coded.codebook.values(wave).values())
+        frame = frame.assign(**{wave: pd.Categorical(frame[wave], categories=list(categories), ordered=True)})
+    for outcome in file.outcomes:
+        said += _declared_missing(coded, outcome)
+        if isinstance(outcome, Given) and outcome.column in frame.columns:
+            frame, notes = _without_codes(frame, outcome)
+            said += notes + _labelled_codes(frame, coded, outcome)
+    return StudyData(frame=frame, notes=(shape, *source.notes, *said))
+
+
+def _declared_missing(source: Source, outcome: Scored | Given) -> list[str]:
+    """Return a note on the cells of an outcome that the file itself declares missing."""
+    present = set(source.frame.columns)
+    try:
+        columns = item_columns(outcome.instrument, outcome.items) if isinstance(outcome, Scored) else (outcome.column,)
+    except SwevalError:
+        return []  # the scoring says it, with what to do
+    counts: dict[str, int] = {}
+    for column in columns:
+        for reason in source.codebook.missing(column) if column in present else ():
+            name = f"{reason.code}" if reason.label is None else f"{reason.code} = {reason.label}"
+            counts[name] = counts.get(name, 0) + reason.count
+    listed = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+    place = outcome.instrument.id if isinstance(outcome, Scored) else outcome.column
+    return [f"{place}: the file declares codes missing, and they were read so ({listed})."] if listed else []
+
+
+def _without_codes(frame: pd.DataFrame, outcome: Given) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame without the codes that the study file declares missing in a column, and how many there were."""
+    import pandas as pd
+
+    if not outcome.missing:
+        return frame, []
+    column = frame[outcome.column]
+    keys, wanted = column.map(label_key), {label_key(code): code for code in outcome.missing}
+    notes = [
+        f"{outcome.column}: {counted(int((keys == key).sum()), 'value')} with the code {code} read as missing."
+        for key, code in wanted.items()
+    ]
+    emptied = column.where(~keys.isin(list(wanted)), other=pd.NA if column.dtype == "string" else None)
+    return frame.assign(**{outcome.column: emptied}), notes
+
+
+def _labelled_codes(frame: pd.DataFrame, source: Source, outcome: Given) -> list[str]:
+    """Return a note on single codes with a value label among values without one: often a code for no answer."""
+    labels = {label_key(code): label for code, label in source.codebook.values(outcome.column).items()}
+    keys = frame[outcome.column].dropna().map(label_key)
+    counts = keys[keys.isin(list(labels))].value_counts(sort=False)
+    if counts.empty or counts.sum() == len(keys):
+        return []
+    listed = ", ".join(f'{key} = "{labels[key]}" ({count})' for key, count in sorted(counts.items()))
+    return [
+        f"{outcome.column}: {CHECK}some of its values are codes with a label: {listed}. "
+        "If one means no answer, declare it: missing = [...] in this outcome."
+    ]
 
 
 def _labelled(source: Source, file: StudyFile) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sweval.errors import StudyError, SwevalError, did_you_mean
 from sweval.models.base.values import label_key
 from sweval.result import Result
+from sweval.study.comparisons import whole_clusters, with_outcome_waves
 from sweval.study.data import read_data
 from sweval.study.file import Comparison, Given, ReportTable, Scored, StudyFile, columns_of, read_study_file
 from sweval.study.problems import in_toml
@@ -194,14 +195,17 @@ class Study:
         return frame, f"all {len(frame)} rows"
 
     def _fit(self, frame: pd.DataFrame, comparison: Comparison, column: str, better: str | None) -> Result:
+        others = [other for other in self.file.comparisons if other is not comparison]
+        design, said = with_outcome_waves(comparison.design, others, frame)
+        said += whole_clusters(design, others, frame)
         try:
-            found = comparison.design.fit(frame, column, better=better)
+            found = design.fit(frame, column, better=better)
         except SwevalError as error:
             known = (comparison.design.where, type(comparison.design).__name__)
             raise self._placed(
                 error, f'{comparison.path} ("{comparison.name}"), outcome "{column}"', known=known
             ) from error
-        notes = tuple(_under(f"{comparison.name}, {column}", note) for note in found.notes)
+        notes = tuple(_under(f"{comparison.name}, {column}", note) for note in (*said, *found.notes))
         return Result(estimates=found.estimates, fits=found.fits, notes=notes, clients=found.clients)
 
     def _require_columns(self, frame: pd.DataFrame) -> None:

@@ -33,7 +33,7 @@ def test_every_reason_is_noted_with_its_count_and_arm(program: pd.DataFrame) -> 
     assert fit.rows == fit.used + fit.dropped == len(frame)
     assert fit.dropped == 8
     assert result.notes == (
-        'In 2 rows extra spaces in "arm" were ignored.',
+        'For 2 rows extra spaces in "arm" were ignored.',
         '1 row in other arms of "arm" was left out.',
         '1 row without a value in "arm" was left out.',
         '3 rows without a value in "post" were left out (training: 1, usual: 2).',
@@ -256,3 +256,23 @@ def test_two_values_are_said(program: pd.DataFrame) -> None:
     frame = program.assign(post=(program.post > program.post.median()) + 1)
     result = TwoGroup(arm="arm", treated="training", control="usual").fit(frame, "post", better="lower")
     assert any("two values only" in note for note in result.notes)
+
+
+def test_a_covariate_missing_before_is_not_filled_from_after(waves: pd.DataFrame) -> None:
+    rng = np.random.default_rng(5)
+    waves = waves.assign(stress=rng.normal(size=len(waves)))
+    lost = waves.index[waves.wave == "pre"][:3]
+    waves.loc[lost, "stress"] = np.nan
+    design = ClusterTrial(**TRIAL, baseline="pre", covariates=("stress",), client="id", wave="wave")
+    result = design.fit(waves, "distress", better="lower")
+    assert result.fits[0].dropped == 3
+    assert any('3 clients without a value in "stress" were left out' in note for note in result.notes)
+
+
+def test_a_client_seen_only_at_another_wave_is_counted_in_the_arm(waves: pd.DataFrame) -> None:
+    gone = waves[(waves.wave == "pre")].id.iloc[:2]
+    waves = waves[~(waves.id.isin(gone) & (waves.wave == "post"))]
+    design = ClusterTrial(**TRIAL, client="id", wave="wave", outcome_wave="post")
+    notes = design.fit(waves, "distress", better="lower").notes
+    assert any('2 clients without a value in "distress" at post were left out' in note for note in notes)
+    assert not any('"arm"' in note for note in notes)

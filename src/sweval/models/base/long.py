@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from sweval.errors import DesignError, did_you_mean
 from sweval.models.base.roles import Roles
-from sweval.models.base.values import counted, keyed, label_key, was
+from sweval.models.base.values import case_twins, counted, keyed, label_key, was
+from sweval.result import CHECK
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Positions = NDArray[np.intp]
 _LISTED = 6
+_MOST_WAVES = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +65,13 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
         baseline = None if roles.baseline is None else str(roles.baseline)
         return [Occasion(label=None, table=pd.DataFrame(picked), baseline=baseline, unlinked=0, notes=())]
 
-    wave, labels, _ = keyed(table[roles.wave], as_label=True)
-    before, after = _waves(labels, _in_time(wave, labels), roles, list(table.columns))
-    notes: list[str] = []
+    wave, labels, trimmed = keyed(table[roles.wave], as_label=True)
+    _refuse_other_columns(wave, labels, roles)
+    order, known = _in_time(table[roles.wave], wave, labels)
+    before, after = _waves(labels, order, roles, list(table.columns))
+    notes = _wave_notes(labels, order if known else None, before, after, roles)
+    if trimmed:
+        notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.wave}" were ignored.')
     unknown = int((wave < 0).sum())
     if unknown:
         notes.append(f'{counted(unknown, "row")} without a value in "{roles.wave}" {was(unknown)} left out.')
@@ -98,8 +104,9 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
             at, note = _covariate_rows(table[roles.baseline], client, rows, first)
             picked["baseline"], said = _taken(table[roles.baseline], at[subject]), said + note
         for role, column in roles.fixed_columns().items():
-            at = _fixed_rows(table[column], client, rows, count, roles)
+            at, note = _fixed_rows(table[column], client, rows, np.flatnonzero(client >= 0), count, roles)
             picked[role] = _taken(table[column], at[subject])
+            said += [] if role == "group" else note
         for column in roles.covariates:
             at, note = _covariate_rows(table[column], client, rows, first)
             picked[f"covariate {column}"], said = _taken(table[column], at[subject]), said + note
@@ -120,11 +127,61 @@ def _taken(column: pd.Series, rows: Positions) -> pd.Series:
     return column.reindex(rows).reset_index(drop=True)
 
 
-def _in_time(wave: Positions, labels: list[str]) -> list[int]:
-    """Return the waves in time: by number where all are numbers, else as they first appear in the rows."""
+def _refuse_other_columns(wave: Positions, labels: list[str], roles: Roles) -> None:
+    """Refuse a column that holds no waves, without showing what it holds, and waves written in two ways."""
+    counts = np.bincount(wave[wave >= 0], minlength=len(labels))
+    if len(labels) > _MOST_WAVES or (len(labels) > 2 and np.median(counts) < 2):
+        raise DesignError(
+            f'"{roles.wave}" holds {len(labels)} different values; this is not a column of waves.',
+            where=roles.where,
+            fix="Name the column that tells the occasions apart.",
+        )
+    twins = case_twins(labels)
+    if twins:
+        listed = ", ".join(f'"{labels[number]}" ({counts[number]})' for number in twins)
+        raise DesignError(
+            f'waves in "{roles.wave}" differ only in capital letters: {listed}.',
+            where=roles.where,
+            fix="Write each wave the same way in all rows.",
+        )
+
+
+def _wave_notes(
+    labels: list[str], order: list[int] | None, before: int | None, after: list[int], roles: Roles
+) -> list[str]:
+    """Return notes on waves that the user did not choose, or may have confused; `order` is None if unknown."""
+    listed = ", ".join(f'"{labels[number]}"' for number in after)
+    notes = []
+    if before is None and not roles.outcome_waves and len(after) > 1:
+        notes.append(
+            f"{CHECK}neither a baseline wave nor an outcome_wave is named, so the arms are compared at each of "
+            f"{listed}. A difference at a wave before the service began is no effect of it."
+        )
+    elif not roles.outcome_waves:
+        notes.append(f'The outcome is taken at {listed} of "{roles.wave}".')
+    if before is not None and order is not None:
+        earlier = [number for number in after if order.index(number) < order.index(before)]
+        if earlier:
+            names = ", ".join(f'"{labels[number]}"' for number in earlier)
+            notes.append(
+                f'{CHECK}the baseline "{labels[before]}" comes after the outcome wave {names}. If the two are swapped, '
+                "the effect has the wrong sign."
+            )
+    return notes
+
+
+def _in_time(column: pd.Series, wave: Positions, labels: list[str]) -> tuple[list[int], bool]:
+    """Return the waves in time, and whether that is known: numbers and ordered categories tell it, text does not.
+
+    Waves that are text stand in the order of their first rows.
+    """
+    categories = getattr(column.dtype, "categories", None)
+    if categories is not None and column.dtype.ordered:
+        place = {label_key(value): number for number, value in enumerate(categories)}
+        return sorted(range(len(labels)), key=lambda number: place[labels[number]]), True
     if all(_is_number(label) for label in labels):
-        return list(range(len(labels)))
-    return sorted(range(len(labels)), key=lambda number: int(np.argmax(wave == number)))
+        return list(range(len(labels))), True
+    return sorted(range(len(labels)), key=lambda number: int(np.argmax(wave == number))), False
 
 
 def _is_number(label: str) -> bool:
@@ -190,30 +247,42 @@ def _changes(codes: Positions, client: Positions, rows: Positions, count: int) -
     return (high >= 0) & (low < high), at
 
 
-def _fixed_rows(column: pd.Series, client: Positions, rows: Positions, count: int, roles: Roles) -> Positions:
-    """Return for each client a row that holds the arm (cluster, group), which must not change."""
-    codes, _, _ = keyed(column, as_label=True)
+def _fixed_rows(
+    column: pd.Series, client: Positions, rows: Positions, everywhere: Positions, count: int, roles: Roles
+) -> tuple[Positions, list[str]]:
+    """Return for each client a row that holds the arm (cluster, group), which must not change in the waves in use.
+
+    Who is not there at these waves is still known by the rows at others, so that dropout is counted by arm.
+    """
+    codes, labels, _ = keyed(column, as_label=True)
     changed, at = _changes(codes, client, rows, count)
+    elsewhere = _changes(codes, client, everywhere, count)[1]
     if changed.any():
+        twins = case_twins(labels)
+        fix = "Keep the value as assigned, in one column that does not change (intention to treat)."
         raise DesignError(
             f'"{column.name}" changes between the waves for {counted(int(changed.sum()), "client")}.',
             where=roles.where,
-            fix="Keep the value as assigned, in one column that does not change (intention to treat).",
+            fix=f"Some of its values differ only in capital letters: write each the same way. {fix}" if twins else fix,
         )
-    return at
+    known = np.isin(client[rows], np.flatnonzero(at >= 0))
+    filled = len(np.unique(client[rows][(codes[rows] < 0) & known]))
+    note = f'For {counted(filled, "client")} "{column.name}" is empty at one wave; the value at another was taken.'
+    return np.where(at >= 0, at, elsewhere), [note] if filled else []
 
 
 def _covariate_rows(
     column: pd.Series, client: Positions, rows: Positions, first: Positions
 ) -> tuple[Positions, list[str]]:
-    """Return for each client the row of the earliest wave in use, or any where the value does not change."""
+    """Return for each client the row of the first wave in use; any row where the value changes for nobody."""
     import pandas as pd
 
     codes = pd.factorize(column)[0]
     changed, at = _changes(codes, client, rows, len(first))
+    if not changed.any():
+        return at, []
     count = counted(int(changed.sum()), "client")
-    note = f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.'
-    return np.where(changed, first, at), [note] if changed.any() else []
+    return first, [f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.']
 
 
 def _refuse_duplicates(client: Positions, wave: Positions, used: NDArray[np.bool_], roles: Roles) -> None:

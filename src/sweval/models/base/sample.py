@@ -13,7 +13,8 @@ from sweval.frames import take, wrap
 from sweval.models.base.long import Occasion, occasions
 from sweval.models.base.roles import Roles
 from sweval.models.base.terms import encode
-from sweval.models.base.values import counted, keyed, label_key, missing, numbers, was
+from sweval.models.base.values import counted, keyed, label_key, missing, missing_code, numbers, was
+from sweval.result import CHECK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,8 +141,14 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
     notes += said
     rows = _Rows(len(table), "client" if roles.client else "row", roles, notes)
     at = f" at {occasion.label}" if occasion.label is not None else ""
+    found = missing_code(y)
+    if found is not None:
+        notes.append(
+            f'{CHECK}"{outcome}" is {found[0]:g} in {counted(found[1], rows.unit)}, far from all other values. '
+            f"If that is a code for no answer, declare it: missing = [{found[0]:g}]."
+        )
     if roles.arm is not None:
-        rows.arms = _arms(table["arm"].rename(roles.arm), roles, notes)
+        rows.arms = _arms(table["arm"].rename(roles.arm), rows.unit, roles, notes)
         others = int((rows.arms == _OTHER).sum())
         rows.leave_out(rows.arms == _OTHER, f'in other arms of "{roles.arm}"', by_arm=False)
         rows.leave_out(rows.arms == _NO_ARM, f'without a value in "{roles.arm}"', by_arm=False)
@@ -159,7 +166,7 @@ def _select(occasion: Occasion, outcome: str, label: str, roles: Roles) -> Sampl
     if roles.cluster is not None:
         cluster, _, trimmed = keyed(table["cluster"], as_label=False)
         if trimmed:
-            notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.cluster}" were ignored.')
+            notes.append(f'For {counted(trimmed, rows.unit)} extra spaces in "{roles.cluster}" were ignored.')
         if (cluster < 0).all():
             raise DesignError(f'"{roles.cluster}" holds no value, so no row belongs to a cluster.', where=where)
         rows.leave_out(cluster < 0, f'without a value in "{roles.cluster}" (no cluster)')
@@ -201,7 +208,7 @@ class _Rows:
     def __init__(self, count: int, unit: str, roles: Roles, notes: list[str]) -> None:
         self.keep = np.ones(count, dtype=bool)
         self.arms: Codes | None = None
-        self._unit, self._roles, self._notes = unit, roles, notes
+        self.unit, self._roles, self._notes = unit, roles, notes
 
     def leave_out(self, mask: NDArray[np.bool_], why: str, *, by_arm: bool = True) -> None:
         """Leave rows out, with a note on how many and in which arm."""
@@ -216,10 +223,10 @@ class _Rows:
             split = (
                 f" ({label_key(self._roles.treated)}: {treated}, {label_key(self._roles.control)}: {count - treated})"
             )
-        self._notes.append(f"{counted(count, self._unit)} {why} {was(count)} left out{split}.")
+        self._notes.append(f"{counted(count, self.unit)} {why} {was(count)} left out{split}.")
 
 
-def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
+def _arms(column: pd.Series, unit: str, roles: Roles, notes: list[str]) -> Codes:
     """Return 1 = treated, 0 = control, -1 = another arm, -2 = missing."""
     codes, labels, trimmed = keyed(column, as_label=True)
     counts = np.bincount(codes[codes >= 0], minlength=len(labels))
@@ -251,7 +258,7 @@ def _arms(column: pd.Series, roles: Roles, notes: list[str]) -> Codes:
             )
         out[codes == labels.index(label)] = _TREATED if part == "treated" else _CONTROL
     if trimmed:
-        notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.arm}" were ignored.')
+        notes.append(f'For {counted(trimmed, unit)} extra spaces in "{roles.arm}" were ignored.')
     return out
 
 
@@ -259,7 +266,7 @@ def _groups(column: pd.Series, cluster: Codes | None, rows: _Rows, roles: Roles)
     """Return group codes, unique across clusters; only the treated arm may have groups."""
     codes, _, trimmed = keyed(column, as_label=False)
     if trimmed:
-        rows._notes.append(f'In {counted(trimmed, "row")} extra spaces in "{roles.group}" were ignored.')
+        rows._notes.append(f'For {counted(trimmed, rows.unit)} extra spaces in "{roles.group}" were ignored.')
     treated = rows.arms == _TREATED
     strays = int((rows.keep & ~treated & (codes >= 0)).sum())
     if strays:
