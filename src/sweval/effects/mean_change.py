@@ -313,8 +313,10 @@ def hedges_g_adjusted(
 
     Notes
     -----
-    kappa = c * std_error / sd. Hedges, Tipton, Zejnullahi & Diaz (2023) lower nu by the number of covariates; pass
-    that nu to follow them, the difference is small.
+    kappa = c * std_error / sd. The interval is the generalized one where the standard error is a source of error of
+    its own (c is not 1, or df below half of nu), else the noncentral t, which covers as well for residual df. Hedges,
+    Tipton, Zejnullahi & Diaz (2023) lower nu by the number of covariates; pass that nu to follow them, the difference
+    is small.
 
     Examples
     --------
@@ -323,7 +325,14 @@ def hedges_g_adjusted(
     0.370 [0.051, 0.694]
     """
     effect = standardize(
-        orientation(better) * difference, sd, nu=nu, kappa=c * std_error / sd, df=df, c=c, conf_level=conf_level
+        orientation(better) * difference,
+        sd,
+        nu=nu,
+        kappa=c * std_error / sd,
+        df=df,
+        c=c,
+        conf_level=conf_level,
+        separate=c != 1 or df < nu / 2,
     )
     row = effect_row(
         effect,

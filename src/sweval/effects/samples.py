@@ -120,7 +120,7 @@ def effect_row(
         null=0.0,
         better=better,
         n=n,
-        method=f"{method}; noncentral-t interval; positive = improvement"
+        method=f"{method}; {effect.interval}; positive = improvement"
         + ("" if effect.nu > 2 else "; too few persons for a variance, it is taken at 2.001 degrees of freedom"),
         metric="person_total",
         standardizer=standardizer,

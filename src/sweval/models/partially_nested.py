@@ -11,7 +11,7 @@ from sweval.errors import DesignError
 from sweval.models.base.clustered import ROBUST, effect_test, few_df_note, robust_tests
 from sweval.models.base.comparison import Comparison
 from sweval.models.base.roles import Roles
-from sweval.models.base.rows import Facts, Unit, arm_rows, coefficient_rows, effect_row, pooled_sd
+from sweval.models.base.rows import NEGATIVE, Facts, Unit, arm_rows, coefficient_rows, effect_row, pooled_sd
 from sweval.models.base.sample import Sample
 from sweval.models.engine.group_means import deviations, group_mean_difference
 from sweval.models.engine.ols import least_squares
@@ -185,7 +185,13 @@ class PartiallyNested(Comparison):
             moments = pooled_sd_moments(
                 arms, factors, parts.factors, residual=(outside, inside), target=sum(parts.factors) + inside
             )
-            unit = Unit(sd=pooled_sd(sample.y, treated), nu=moments.nu, c=moments.c, standardizer="posttest_pooled")
+            unit = Unit(
+                sd=pooled_sd(sample.y, treated),
+                nu=moments.nu,
+                c=moments.c,
+                standardizer="posttest_pooled",
+                separate=True,
+            )
             text = f"Hedges g, partially nested (control variance: {model}); {how}"
             measure = "hedges_g" if model == chosen else "hedges_g_alternative"
             rows.append(
@@ -204,8 +210,13 @@ class PartiallyNested(Comparison):
         total = sum(parts.factors) + parts.residual[1]
         columns = [self.group] if self.cluster is None else [self.group, self.cluster]
         icc = [
-            facts.row(column, "icc", variance / total, method=f"variance components by moments; {_OF_TREATED}")
-            for column, variance in zip(columns, parts.factors, strict=True)
+            facts.row(
+                column,
+                "icc",
+                variance / total,
+                method=f"variance components by moments; {_OF_TREATED}{NEGATIVE if number in parts.truncated else ''}",
+            )
+            for number, (column, variance) in enumerate(zip(columns, parts.factors, strict=True))
         ]
         return rows, icc
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,6 @@ class PrePost(Design):
             used=sample.n,
             dropped=sample.rows - sample.n,
             clusters=facts.clusters,
-            icc=extra[0].estimate if extra else None,
             converged=True,
             engine="sweval least squares",
         )
@@ -192,15 +191,15 @@ class PrePost(Design):
         if self.cluster is not None:
             clusters = sample.clusters(where=self.where)
             spread = cluster_spread(before, clusters, arms, facts, self.cluster, where=self.where)
-            nu, c, extra = spread.nu, spread.c, [spread.row]
+            nu, c, extra = spread.nu, spread.c, [replace(spread.row, measure="baseline_icc")]
             if sample.treated is not None and whole_clusters(clusters, sample.treated):
                 level = "cluster"
         if sample.treated is None:
-            unit = Unit(sd=sd, nu=nu, c=c, standardizer="pretest")
+            unit = Unit(sd=sd, nu=nu, c=c, standardizer="pretest", separate=self.cluster is not None)
             text = f"standardised mean change (no comparison arm): change / sd before; {how}"
             kind = {"measure": "standardized_mean_change", "metric": "uncontrolled_change", "adjusted": False}
         else:
-            unit = Unit(sd=sd, nu=nu, c=c, standardizer="pretest_pooled")
+            unit = Unit(sd=sd, nu=nu, c=c, standardizer="pretest_pooled", separate=self.cluster is not None)
             text = f"Hedges g (d_ppc2, Morris 2008): difference in gains / pooled sd before; {how}"
             kind = {"adjusted": True, "level_assigned": level}
         return effect_row(facts, effect_term(self), test, unit, method=text, **kind), extra

@@ -61,7 +61,9 @@ class TwoGroup(Comparison):
         tests = classical_tests(fit)
         treated = sample.arms(where=self.where)
         adjusted = len(terms) > 2
-        unit = Unit(sd=pooled_sd(sample.y, treated), nu=sample.n - 2, c=1.0, standardizer="posttest_pooled")
+        unit = Unit(
+            sd=pooled_sd(sample.y, treated), nu=sample.n - 2, c=1.0, standardizer="posttest_pooled", separate=False
+        )
         how = "adjusted difference (ANCOVA)" if adjusted else "difference"
         rows = [
             *coefficient_rows(facts, terms, tests, method="least squares, t test with equal variances"),

@@ -179,8 +179,9 @@ class Study:
             return Result(estimates=(), notes=(f"{name}: no reliability was computed. {error}",))
         analysed = columns_of(outcome)
         estimates = tuple(row for row in found.estimates if row.outcome in analysed)
+        fits = tuple(fit for fit in found.fits if fit.outcome in analysed)
         notes = (f"{name}: reliability is from {said}.", *_notes_on(outcome, found.notes))
-        return Result(estimates=estimates, fits=found.fits, notes=notes)
+        return Result(estimates=estimates, fits=fits, notes=notes)
 
     def _baseline_rows(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Return the rows of the baseline wave, or all rows where the study has no such wave."""
@@ -260,4 +261,5 @@ def _notes_on(outcome: Scored, notes: Sequence[str]) -> tuple[str, ...]:
 
 def _under(place: str, note: str) -> str:
     """Return a note that begins with where it belongs."""
-    return note if note.startswith(place) else f"{place}: {note}"
+    said = in_toml(note)
+    return said if said.startswith(place) else f"{place}: {said}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sweval.effects.variance_components import Icc, anova_icc, moment_components, pooled_sd_moments
 from sweval.errors import DesignError
 from sweval.models.base.comparison import Comparison, adjusted_fit
-from sweval.models.base.rows import Facts, Unit, arm_rows, coefficient_rows, effect_row, icc_row, pooled_sd
+from sweval.models.base.rows import NEGATIVE, Facts, Unit, arm_rows, coefficient_rows, effect_row, icc_row, pooled_sd
 from sweval.models.base.sample import Array, Codes, Sample
 from sweval.models.engine.ols import LeastSquares
 from sweval.models.engine.sandwich import ContrastTest, cluster_covariance
@@ -46,6 +46,7 @@ def clustered_result(design: Comparison, sample: Sample, facts: Facts, *, cluste
         nu=spread.nu,
         c=spread.c,
         standardizer="posttest_pooled",
+        separate=True,
     )
     adjusted = len(terms) > 2
     how = "adjusted difference" if adjusted else "difference"
@@ -117,7 +118,8 @@ def cluster_spread(values: Array, clusters: Codes, arms: Codes, facts: Facts, cl
         parts = moment_components(values, arms, [clusters])
         between, within = parts.factors[0], parts.residual[0]
         icc = between / (between + within)
-        row = facts.row(cluster, "icc", icc, method="variance components by moments (MINQUE(0)) within arms")
+        how = "variance components by moments (MINQUE(0)) within arms"
+        row = facts.row(cluster, "icc", icc, method=how + (NEGATIVE if 0 in parts.truncated else ""))
     else:
         found: Icc = anova_icc(values, clusters, arms, conf_level=facts.conf_level)
         between, within, icc, row = found.between, found.within, found.icc, icc_row(facts, cluster, found)

@@ -57,6 +57,10 @@ class Facts:
         return Estimate(term=term, measure=measure, estimate=estimate, method=method, **(common | more))
 
 
+NEGATIVE = ", negative estimate set to 0"
+"""Ends the method of a variance estimate that was truncated."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Unit:
     """The standard deviation in which an effect is expressed.
@@ -68,15 +72,18 @@ class Unit:
     nu
         Its degrees of freedom.
     c
-        Design factor: `sd / c` is consistent for the persons' total standard deviation.
+        Design factor: `sd / c` estimates the persons' total standard deviation.
     standardizer
         Its name in the results.
+    separate
+        Whether standard errors come from other variation than `sd`: from clusters or groups.
     """
 
     sd: float
     nu: float
     c: float
     standardizer: str
+    separate: bool
 
 
 def coefficient_rows(facts: Facts, terms: tuple[str, ...], tests: tuple[Tested, ...], *, method: str) -> list[Estimate]:
@@ -118,6 +125,7 @@ def effect_row(facts: Facts, term: str, test: Tested, unit: Unit, *, method: str
         df=test.df,
         c=unit.c,
         conf_level=facts.conf_level,
+        separate=unit.separate,
     )
     given = {
         "metric": "person_total",
@@ -134,7 +142,7 @@ def effect_row(facts: Facts, term: str, test: Tested, unit: Unit, *, method: str
         "variance": float(effect.variance),
         "weight_variance": float(effect.weight_variance),
     }
-    text = f"{method}; noncentral t interval; positive = improvement"
+    text = f"{method}; {effect.interval}; positive = improvement"
     return facts.row(term, str(more.pop("measure", "hedges_g")), float(effect.g), method=text, **(given | more))
 
 
@@ -181,7 +189,7 @@ def icc_row(facts: Facts, term: str, icc: Icc) -> Estimate:
         term,
         "icc",
         icc.icc,
-        method="analysis of variance within arms" + (", negative estimate set to 0" if icc.truncated else ""),
+        method="analysis of variance within arms" + (NEGATIVE if icc.truncated else ""),
         conf_low=icc.conf_low,
         conf_high=icc.conf_high,
         conf_level=facts.conf_level,
