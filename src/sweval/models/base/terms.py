@@ -38,6 +38,10 @@ class Encoded:
         `(Intercept)`, `wave`, `arm[program]`, `arm[program]:wave`.
     terms
         For each column the term it belongs to; `()` for the intercept.
+    levels
+        Levels of every categorical column, reference first, in the order of the terms.
+    numeric
+        Values of every numeric column, shape (n,), in the order of the terms.
     notes
         What was done to the values, for example text that was read as numbers.
     """
@@ -45,6 +49,8 @@ class Encoded:
     X: NDArray[np.float64]
     names: tuple[str, ...]
     terms: tuple[Term, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    numeric: Mapping[str, NDArray[np.float64]]
     notes: tuple[str, ...]
 
 
@@ -130,8 +136,47 @@ def encode(
             notes += said
         else:
             coded[name] = _levels(table[name], reference.get(name), where=where)
+    blocks = term_columns(terms, numeric, coded, rows=len(table), where=where)
+    return Encoded(
+        X=np.column_stack([column for _, _, column in blocks]),
+        names=tuple(label for label, _, _ in blocks),
+        terms=tuple(term for _, term, _ in blocks),
+        levels={name: tuple(labels) for name, (labels, _) in coded.items()},
+        numeric=numeric,
+        notes=tuple(notes),
+    )
+
+
+def term_columns(
+    terms: Sequence[Term],
+    numeric: Mapping[str, NDArray[np.float64]],
+    coded: Mapping[str, tuple[Sequence[str], NDArray[np.intp]]],
+    *,
+    rows: int,
+    where: str = "fixed",
+) -> list[tuple[str, Term, NDArray[np.float64]]]:
+    """Return name, term and values of every column of the design matrix, the intercept first.
+
+    Parameters
+    ----------
+    terms
+        From `parse_terms`.
+    numeric
+        Values of the numeric columns.
+    coded
+        Levels of the categorical columns, reference first, and each row's level number.
+    rows
+        Number of rows n.
+    where
+        What to call the terms in an error.
+
+    Raises
+    ------
+    DesignError
+        If more than 200 columns arise.
+    """
     present = {frozenset(term) for term in terms} | {frozenset[str]()}
-    blocks: list[tuple[str, Term, NDArray[np.float64]]] = [("(Intercept)", (), np.ones(len(table)))]
+    blocks: list[tuple[str, Term, NDArray[np.float64]]] = [("(Intercept)", (), np.ones(rows))]
     for term in terms:
         parts = []
         for name in term:
@@ -151,12 +196,7 @@ def encode(
             chosen = combination[::-1]  # the first name's levels vary fastest, as in R
             column = np.prod([values for _, values in chosen], axis=0)
             blocks.append((":".join(label for label, _ in chosen), term, column))
-    return Encoded(
-        X=np.column_stack([column for _, _, column in blocks]),
-        names=tuple(label for label, _, _ in blocks),
-        terms=tuple(term for _, term, _ in blocks),
-        notes=tuple(notes),
-    )
+    return blocks
 
 
 def _levels(column: pd.Series, reference: object, *, where: str) -> tuple[list[str], NDArray[np.intp]]:
