@@ -1,0 +1,236 @@
+"""Finding the optimum: trust-region Newton steps, a check of the boundary, and restarts.
+
+A standard deviation of zero is a stationary point for any data, so a search that looks at gradients in standard
+deviations alone can stop there. Here the start is the best of a coarse grid, negative curvature is followed, and an
+optimum with a singular covariance is only accepted if the criterion rises in every direction that the data leave open
+(the gradient in the covariance itself, on its null space, is positive semidefinite).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.objective import Evaluation, Objective
+from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
+
+_MOST_STEPS = 100
+_SETTLED = 1e-9
+"""Expected fall of -2 log L below which a last step ends the search."""
+_SNAP = 1e-3
+_RISE = 1e-9
+_RESTARTS = 5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimum:
+    """Where the search ended.
+
+    Parameters
+    ----------
+    phi
+        Parameters.
+    at
+        The criterion there.
+    singular
+        For every level whether its covariance has lost a dimension.
+    converged
+        Whether the last step was small, the curvature is right and the boundary check holds.
+    decrement
+        Expected further fall of -2 log L, scale free.
+    """
+
+    phi: Array
+    at: Evaluation
+    singular: tuple[bool, ...]
+    converged: bool
+    decrement: float
+
+
+def optimise(objective: Objective) -> Optimum:
+    """Return the best optimum found."""
+    grid = _grid(objective)
+    values = [objective.value(phi) for phi in grid]
+    best = _settled(objective, grid[int(np.argmin(values))])
+    for _ in range(_RESTARTS):
+        better = [k for k, value in enumerate(values) if value < best.at.value - 1e-7]
+        start = grid[min(better, key=lambda k: values[k])] if better else _off_boundary(objective, best)
+        if start is None:
+            return best
+        found = _settled(objective, start)
+        if not found.at.value < best.at.value - 1e-10:
+            break
+        best = found
+    return Optimum(phi=best.phi, at=best.at, singular=best.singular, converged=False, decrement=best.decrement)
+
+
+def minimise(objective: Objective, start: Array) -> tuple[Array, Evaluation, float]:
+    """Follow Newton steps within a trust region; return the point, its evaluation and the expected further fall."""
+    phi, radius = start, 1.0
+    at = objective.full(phi)
+    decrement = np.inf
+    for _ in range(_MOST_STEPS):
+        step, fall, inside = _step(at.gradient, at.hessian, radius)
+        decrement = fall
+        if fall < 1e-13 * (1 + abs(at.value)) or (fall < _SETTLED and np.abs(at.gradient).max() < 1e-8):
+            break
+        there = _attempt(objective, phi + step)
+        gain = at.value - there.value if there else -np.inf
+        trust = gain / fall
+        if there and gain >= -1e-11 * abs(at.value) and (trust > 0.05 or fall < _SETTLED):
+            phi, at = phi + step, there
+            if fall < _SETTLED and inside:
+                break
+        if trust < 0.25:
+            radius = 0.3 * float(np.linalg.norm(step))
+        elif trust > 0.75 and not inside:
+            radius = min(2.5 * radius, 20.0)
+        if radius < 1e-9:
+            break
+    return phi, at, decrement
+
+
+def _attempt(objective: Objective, phi: Array) -> Evaluation | None:
+    """Return the evaluation, or None where V is not positive definite."""
+    with np.errstate(all="ignore"):
+        try:
+            found = objective.full(phi)
+        except np.linalg.LinAlgError:
+            return None
+    return found if np.isfinite(found.value) and np.isfinite(found.hessian).all() else None
+
+
+def _grid(objective: Objective) -> list[Array]:
+    """Return coarse starts: every random level at several sizes, residual structures at theirs."""
+    levels = [s.start for s in objective.structures]
+    free = [k for k, s in enumerate(objective.structures) if not s.owns_residual]
+    sizes = (0.0, 0.1, 0.3, 1.0, 3.0) if len(free) == 1 else (0.1, 0.5, 1.5) if len(free) == 2 else (0.2, 1.0)
+    if len(free) > 4:
+        sizes = (0.5,)
+    out = []
+    for scales in itertools.product(sizes, repeat=len(free)):
+        parts = list(levels)
+        for k, scale in zip(free, scales, strict=True):
+            parts[k] = scale * levels[k]
+        out.append(np.concatenate(parts))
+    return out
+
+
+def _settled(objective: Objective, start: Array) -> Optimum:
+    """Minimise from a start, put what is nearly zero on the boundary, and judge the result."""
+    phi, at, decrement = minimise(objective, start)
+    parts = objective.split(phi)
+    snapped = [_snapped(s, part) for s, part in zip(objective.structures, parts, strict=True)]
+    candidate = np.concatenate(snapped)
+    if (candidate != phi).any() and objective.value(candidate) <= at.value + _RISE:
+        phi = candidate
+        at = objective.full(phi)
+    singular = tuple(_singular(s, part) for s, part in zip(objective.structures, objective.split(phi), strict=True))
+    curvature = np.linalg.eigvalsh(at.hessian)
+    tolerance = 1e-6 * max(1.0, float(np.abs(curvature).max()))
+    good = decrement < 1e-6 and bool(curvature[0] > -tolerance)
+    return Optimum(phi=phi, at=at, singular=singular, converged=good, decrement=decrement)
+
+
+def _step(gradient: Array, hessian: Array, radius: float) -> tuple[Array, float, bool]:
+    """Return the step to the least value of the quadratic model within the radius, and the fall it promises."""
+    values, vectors = np.linalg.eigh(hessian)
+    g = vectors.T @ gradient
+    floor = 1e-9 * max(1.0, float(np.abs(values).max()))
+
+    def at(shift: float) -> Array:
+        out: Array = -g / np.maximum(values + shift, floor)
+        return out
+
+    if values[0] > floor:
+        z = at(0.0)
+        if np.linalg.norm(z) <= radius:
+            return vectors @ z, float(-(g @ z) - 0.5 * (values * z) @ z), True
+    low = max(0.0, -float(values[0])) + floor
+    if np.linalg.norm(at(low)) < radius:
+        z = at(low)  # hard case: nothing pulls along the negative curvature, so go there as far as allowed
+        z[0] += np.sqrt(max(radius**2 - float(z @ z), 0.0)) * (1.0 if z[0] >= 0 else -1.0)
+    else:
+        high = low + float(np.linalg.norm(g)) / radius + 1.0
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if np.linalg.norm(at(middle)) > radius else (low, middle)
+        z = at(high)
+    return vectors @ z, float(-(g @ z) - 0.5 * (values * z) @ z), False
+
+
+def _snapped(structure: Structure, phi: Array) -> Array:
+    """Return the parameters with dimensions of the covariance that are nearly lost put to zero."""
+    if isinstance(structure, Full):
+        L = structure.root(phi)
+        values, vectors = np.linalg.eigh(L @ L.T)
+        small = values < _SNAP**2
+        if not small.any():
+            return phi
+        return triangle(structure, vectors[:, ~small] * np.sqrt(values[~small]))
+    if isinstance(structure, Diagonal) and not structure.owns_residual:
+        return np.where(np.abs(phi) < _SNAP, 0.0, phi)
+    return phi
+
+
+def _singular(structure: Structure, phi: Array) -> bool:
+    """Tell whether the covariance has lost a dimension (a variance of 0, or a correlation of 1 or -1)."""
+    if structure.owns_residual:
+        return False
+    values = np.linalg.eigvalsh(structure.psi(phi))
+    return bool(values[0] <= 1e-10 * max(1.0, float(values[-1])))
+
+
+def triangle(structure: Full, root: Array) -> Array:
+    """Return the parameters of the covariance `root root'`, root of any width."""
+    q = structure.q
+    wide = np.zeros((q, max(q, root.shape[1])))
+    wide[:, : root.shape[1]] = root
+    upper = np.linalg.qr(wide.T, mode="r")[:q]
+    L = upper.T * np.where(np.diag(upper) < 0, -1.0, 1.0)
+    out: Array = L[structure.places]
+    return out
+
+
+def _off_boundary(objective: Objective, best: Optimum) -> Array | None:
+    """Return a start off the boundary where the criterion falls there, or None where the optimum holds."""
+    moved, parts, place = False, [], 0
+    for structure, phi in zip(objective.structures, objective.split(best.phi), strict=True):
+        size = len(structure.basis(phi))
+        along = best.at.along[place : place + size]
+        place += size
+        parts.append(phi)
+        if structure.owns_residual:
+            continue
+        psi = structure.psi(phi)
+        slope = _slope(structure, along)
+        values, vectors = np.linalg.eigh(psi)
+        null = vectors[:, values <= 1e-8 * max(1.0, float(values[-1]))]
+        if not null.shape[1]:
+            continue
+        if isinstance(structure, Full):
+            falls, directions = np.linalg.eigh(null.T @ slope @ null)
+            if falls[0] < -1e-6:
+                d = null @ directions[:, 0]
+                values = np.clip(values, 0.0, None)
+                parts[-1] = triangle(structure, np.column_stack([vectors * np.sqrt(values), np.sqrt(0.05) * d]))
+                moved = True
+        else:
+            falls_too = (np.diag(psi) <= 1e-8) & (along < -1e-6)
+            if falls_too.any():
+                parts[-1] = np.where(falls_too, np.sqrt(0.05), phi)
+                moved = True
+    return np.concatenate(parts) if moved else None
+
+
+def _slope(structure: Structure, along: Array) -> Array:
+    """Return the gradient as a symmetric matrix: the directions off the diagonal count twice."""
+    if not isinstance(structure, Full):
+        return np.diag(along)
+    out = np.zeros((structure.q, structure.q))
+    out[structure.places] = along
+    out = (out + out.T) / 2
+    return out

@@ -1,0 +1,250 @@
+"""The hierarchical sweep: log|V| and `[Q e]' V^-1 [Q e]` with exact first and second derivatives.
+
+With `V = I + sum_k Z_k (I x Psi_k) Z_k'` and the levels nested, one unit after the other is swept out of the
+cross-products (Woodbury): `K = (I + A Psi)^-1`, `W = Psi K`, `log|V| += log|I + A Psi|`, `R <- R - B' W B`, where
+A, B, R are the blocks of a unit's cross-products. W needs no inverse of Psi, so Psi may be singular or, for residual
+structures, indefinite. What is left over of a level's units is summed by their parents, and the next level follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sweval.models.engine.mixed.border import Blocks, border_derivatives, border_value
+from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.moments import Leaf, Moments
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Swept:
+    """Value and derivatives along the directions of all levels, chain first (lowest first), then border.
+
+    Parameters
+    ----------
+    logdet
+        log|V|.
+    M
+        `[Q e]' V^-1 [Q e]`, shape (p + 1, p + 1).
+    d_logdet, d_M
+        First derivatives, shapes (D,) and (D, p + 1, p + 1).
+    dd_logdet, dd_M
+        Second derivatives, shapes (D, D) and (D, D, p + 1, p + 1).
+    """
+
+    logdet: float
+    M: Array
+    d_logdet: Array
+    d_M: Array
+    dd_logdet: Array
+    dd_M: Array
+
+
+@dataclass(eq=False)
+class _Carried:
+    """Cross-products on their way up, with derivatives; pair (i, l), i <= l, is number l (l + 1) / 2 + i."""
+
+    logdet: float
+    d_logdet: Array
+    dd_logdet: Array
+    R: Array
+    dR: Array
+    ddR: Array
+
+
+def sweep(found: Moments, psi: Sequence[Array], basis: Sequence[Array], *, order: int = 2) -> Swept:
+    """Sweep all levels.
+
+    Parameters
+    ----------
+    found
+        The cross-products.
+    psi
+        Psi of each level, chain first, then border.
+    basis
+        Direction matrices of each level, shape (b, q, q).
+    order
+        0 for the value, 2 for both derivatives.
+    """
+    state = _leaf(found, psi[0], basis[0], order)
+    for level, width in enumerate(found.widths, start=1):
+        state = _level(state, width, psi[level], basis[level], found.starts[level - 1], order)
+    if found.border:
+        first = 1 + len(found.widths)
+        state = _border(state, Blocks(found.border, psi[first:], basis[first:]), order)
+    D = len(state.d_logdet)
+    pair = _pair_numbers(D)
+    return Swept(
+        logdet=state.logdet,
+        M=state.R[0],
+        d_logdet=state.d_logdet,
+        d_M=state.dR[:, 0],
+        dd_logdet=state.dd_logdet[pair],
+        dd_M=state.ddR[:, 0][pair],
+    )
+
+
+def _pairs(D: int, since: int = 0) -> tuple[Array, Array]:
+    """Return i and l of the pairs i <= l with l >= since, in their order."""
+    i = np.concatenate([np.arange(top + 1) for top in range(since, D)] or [np.zeros(0, dtype=int)])
+    ell = np.repeat(np.arange(since, D), np.arange(since + 1, D + 1))
+    return i.astype(np.intp), ell.astype(np.intp)
+
+
+def _pair_numbers(D: int) -> Array:
+    """Return the number of every pair as a symmetric (D, D) table."""
+    i, ell = np.meshgrid(np.arange(D), np.arange(D), indexing="ij")
+    low, high = np.minimum(i, ell), np.maximum(i, ell)
+    return high * (high + 1) // 2 + low
+
+
+def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
+    """Sweep the units of the lowest level, group by group."""
+    leaf = found.leaf
+    J, m = len(found.total), found.total.shape[1]
+    if leaf is None:
+        none = np.zeros(0)
+        empty = np.zeros((0, J, m, m))
+        return _Carried(logdet=0.0, d_logdet=none, dd_logdet=none, R=found.total, dR=empty, ddR=empty)
+    d = len(basis) if order else 0
+    i, ell = _pairs(d)
+    if psi.shape == (1, 1):
+        a, count = leaf.A[:, 0, 0], leaf.count
+        k = 1 / (1 + a * psi[0, 0])
+        n = k * a
+        logdet = float(count @ np.log1p(a * psi[0, 0]))
+        b = basis[:d, 0, 0]
+        d_logdet = b * float(count @ n)
+        dd_logdet = -b[i] * b[ell] * float(count @ (n * n))
+        weight = np.empty((1 + d + len(i), len(a), 1, 1))
+        weight[0, :, 0, 0] = psi[0, 0] * k
+        if d:
+            weight[1 : 1 + d, :, 0, 0] = b[:, None] * (k * k)
+            weight[1 + d :, :, 0, 0] = (-2 * b[i] * b[ell])[:, None] * (n * k * k)
+    else:
+        inside = np.eye(len(psi)) + leaf.A @ psi
+        K = np.linalg.inv(inside)
+        N = K @ leaf.A
+        logdet = float(leaf.count @ np.linalg.slogdet(inside)[1])
+        weight = np.empty((1 + d + len(i), *K.shape))
+        weight[0] = psi @ K
+        ND = N @ basis[:d, None]
+        d_logdet = np.einsum("g,dgaa->d", leaf.count, ND)
+        dd_logdet = -np.einsum("g,pgab,pgba->p", leaf.count, ND[i], ND[ell], optimize=True)
+        if d:
+            KD = np.swapaxes(K, 1, 2) @ basis[:, None]
+            weight[1 : 1 + d] = KD @ K
+            half = KD[ell] @ ND[i] @ K
+            weight[1 + d :] = -(half + np.swapaxes(half, 2, 3))
+    taken = _contract(leaf, weight, J, m)
+    return _Carried(
+        logdet=logdet,
+        d_logdet=d_logdet,
+        dd_logdet=dd_logdet,
+        R=found.total - taken[0],
+        dR=-taken[1 : 1 + d],
+        ddR=-taken[1 + d :],
+    )
+
+
+def _contract(leaf: Leaf, weight: Array, J: int, m: int) -> Array:
+    """Return sum of B' W B by parent for every W in `weight` (t, g, q, q); shape (t, J, m, m)."""
+    t, g, q = weight.shape[:3]
+    if leaf.squares is not None:
+        if J == 1:
+            return (weight.reshape(t, -1) @ leaf.squares.reshape(-1, m * m)).reshape(t, 1, m, m)
+        if q == 1:
+            each = weight.reshape(t, g, 1) * leaf.squares[:, 0]
+        else:
+            each = np.matmul(weight.reshape(t, g, 1, q * q), leaf.squares)[:, :, 0]
+        return np.add.reduceat(each, leaf.starts, axis=1).reshape(t, J, m, m)
+    B = leaf.B
+    if B is None:
+        return np.zeros((t, J, m, m))
+    out = np.empty((t, J, m, m))
+    for number in range(t):
+        W = np.ascontiguousarray(weight[number].transpose(1, 2, 0))
+        WB = [sum((W[a, b] * B[b] for b in range(1, q)), start=W[a, 0] * B[0]) for a in range(q)]
+        if J == 1:
+            out[number, 0] = sum(B[a] @ WB[a].T for a in range(q))
+            continue
+        for c in range(m):
+            product = sum((B[a, c] * WB[a][c:] for a in range(1, q)), start=B[0, c] * WB[0][c:])
+            block = np.add.reduceat(product, leaf.starts, axis=1)
+            out[number, :, c, c:] = block.T
+            out[number, :, c:, c] = block.T
+    return out
+
+
+def _level(state: _Carried, q: int, psi: Array, basis: Array, starts: Array, order: int) -> _Carried:
+    """Sweep the units of a level above the leaf, with all derivatives of what came from below."""
+    A, B, R = state.R[:, :q, :q], state.R[:, :q, q:], state.R[:, q:, q:]
+    one = np.eye(q)
+    inside = one + A @ psi
+    K = np.linalg.inv(inside)
+    W = psi @ K
+    WB = W @ B
+    value = R - np.swapaxes(B, 1, 2) @ WB
+    logdet = state.logdet + float(np.linalg.slogdet(inside)[1].sum())
+    if not order:
+        none = np.zeros(0)
+        summed = np.add.reduceat(value, starts, axis=0)
+        empty = np.zeros((0, *summed.shape))
+        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=summed, dR=empty, ddR=empty)
+    old, own = len(state.dR), len(basis)
+    D = old + own
+    J, m = len(R), R.shape[1]
+    dA, dB, dR = np.zeros((D, J, q, q)), np.zeros((D, J, q, m)), np.zeros((D, J, m, m))
+    dA[:old], dB[:old], dR[:old] = state.dR[:, :, :q, :q], state.dR[:, :, :q, q:], state.dR[:, :, q:, q:]
+    P = len(state.ddR)
+    i, ell = _pairs(D)
+    ddA, ddB, ddR = np.zeros((len(i), J, q, q)), np.zeros((len(i), J, q, m)), np.zeros((len(i), J, m, m))
+    ddA[:P], ddB[:P], ddR[:P] = state.ddR[:, :, :q, :q], state.ddR[:, :, :q, q:], state.ddR[:, :, q:, q:]
+    dpsi = np.zeros((D, 1, q, q))
+    dpsi[old:, 0] = basis
+    N, Kt = K @ A, np.swapaxes(K, 1, 2)
+    dK = -K @ (dA @ psi + A @ dpsi) @ K
+    dW = Kt @ dpsi @ K - W @ dA @ W
+    first = np.swapaxes(dK[ell], 2, 3) @ dpsi[i] @ K - dW[ell] @ dA[i] @ W
+    ddW = first + np.swapaxes(first, 2, 3) - W @ ddA @ W
+    d_logdet = np.einsum("jab,djba->d", W, dA) + np.einsum("jab,djba->d", N, np.broadcast_to(dpsi, dA.shape))
+    inner = dK[ell] @ A + K @ dA[ell]
+    dd_logdet = (
+        np.einsum("pjab,pjba->p", dW[ell], dA[i])
+        + np.einsum("jab,pjba->p", W, ddA)
+        + np.einsum("pjab,pjba->p", inner, np.broadcast_to(dpsi[i], inner.shape))
+    )
+    Bt, dBt = np.swapaxes(B, 1, 2), np.swapaxes(dB, 2, 3)
+    half = dBt @ WB
+    dvalue = dR - half - np.swapaxes(half, 2, 3) - Bt @ dW @ B
+    dWB = dW @ B
+    mixed = np.swapaxes(ddB, 2, 3) @ WB + dBt[i] @ (W @ dB[ell]) + dBt[i] @ dWB[ell] + dBt[ell] @ dWB[i]
+    ddvalue = ddR - mixed - np.swapaxes(mixed, 2, 3) - Bt @ ddW @ B
+    d_total, dd_total = d_logdet, dd_logdet
+    d_total[:old] += state.d_logdet
+    dd_total[:P] += state.dd_logdet
+    return _Carried(
+        logdet=logdet,
+        d_logdet=d_total,
+        dd_logdet=dd_total,
+        R=np.add.reduceat(value, starts, axis=0),
+        dR=np.add.reduceat(dvalue, starts, axis=1),
+        ddR=np.add.reduceat(ddvalue, starts, axis=1),
+    )
+
+
+def _border(state: _Carried, blocks: Blocks, order: int) -> _Carried:
+    """Sweep the crossed factors."""
+    logdet, M, K = border_value(state.R[0], blocks)
+    logdet += state.logdet
+    if not order:
+        none = np.zeros(0)
+        empty = np.zeros((0, 1, *M.shape))
+        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=M[None], dR=empty, ddR=empty)
+    old, own, P = len(state.dR), len(blocks.directions), len(state.ddR)
+    d, dM, dd, ddM = border_derivatives(state.R[0], state.dR[:, 0], state.ddR[:, 0], _pairs(old + own), blocks, K)
+    d[:old] += state.d_logdet
+    dd[:P] += state.dd_logdet
+    return _Carried(logdet=logdet, d_logdet=d, dd_logdet=dd, R=M[None], dR=dM[:, None], ddR=ddM[:, None])
