@@ -54,6 +54,20 @@ class Encoded:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """Columns of a table as numbers, or as levels with each row's level number; and what was done to the values."""
+
+    numeric: Mapping[str, NDArray[np.float64]]
+    coded: Mapping[str, tuple[Sequence[str], NDArray[np.intp]]]
+    notes: tuple[str, ...]
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Return the levels of every categorical column, reference first."""
+        return {name: tuple(labels) for name, (labels, _) in self.coded.items()}
+
+
 def parse_terms(text: str, *, where: str = "fixed") -> tuple[Term, ...]:
     """Split a formula's right-hand side into terms, main effects first.
 
@@ -119,32 +133,57 @@ def encode(
     DesignError
         If a reference level is not in the data, a column is no number and no category, or more than 200 columns arise.
     """
+    read = read_columns(columns_of(terms), table, reference=reference, where=where)
+    blocks = term_columns(terms, read.numeric, read.coded, rows=len(table), where=where)
+    return Encoded(
+        X=np.column_stack([column for _, _, column in blocks]),
+        names=tuple(label for label, _, _ in blocks),
+        terms=tuple(term for _, term, _ in blocks),
+        levels=read.levels,
+        numeric=read.numeric,
+        notes=read.notes,
+    )
+
+
+def read_columns(
+    names: Sequence[str], table: pd.DataFrame, *, reference: Mapping[str, object] | None = None, where: str = "fixed"
+) -> Read:
+    """Read complete columns as numbers or as levels, by their type and by the references that are asked for.
+
+    Parameters
+    ----------
+    names
+        Columns of the terms.
+    table
+        Complete rows; must hold every column.
+    reference
+        Column -> reference level, as for `encode`.
+    where
+        What to call the terms in an error.
+
+    Raises
+    ------
+    DesignError
+        If a reference level is not in the data, or a column is no number and no category.
+    """
     reference = dict(reference or {})
-    absent = [name for name in reference if name not in columns_of(terms)]
+    absent = [name for name in reference if name not in names]
     if absent:
         raise DesignError(
             f'the reference names the column "{absent[0]}", which is in no term.',
             where=where,
-            fix=did_you_mean(absent[0], columns_of(terms)),
+            fix=did_you_mean(absent[0], names),
         )
     notes: list[str] = []
     numeric: dict[str, NDArray[np.float64]] = {}
     coded: dict[str, tuple[list[str], NDArray[np.intp]]] = {}
-    for name in columns_of(terms):
+    for name in names:
         if is_number(table[name]) and name not in reference:
             numeric[name], said = numbers(table[name], where=where)
             notes += said
         else:
             coded[name] = _levels(table[name], reference.get(name), where=where)
-    blocks = term_columns(terms, numeric, coded, rows=len(table), where=where)
-    return Encoded(
-        X=np.column_stack([column for _, _, column in blocks]),
-        names=tuple(label for label, _, _ in blocks),
-        terms=tuple(term for _, term, _ in blocks),
-        levels={name: tuple(labels) for name, (labels, _) in coded.items()},
-        numeric=numeric,
-        notes=tuple(notes),
-    )
+    return Read(numeric=numeric, coded=coded, notes=tuple(notes))
 
 
 def term_columns(
@@ -153,9 +192,12 @@ def term_columns(
     coded: Mapping[str, tuple[Sequence[str], NDArray[np.intp]]],
     *,
     rows: int,
+    intercept: bool = True,
     where: str = "fixed",
 ) -> list[tuple[str, Term, NDArray[np.float64]]]:
     """Return name, term and values of every column of the design matrix, the intercept first.
+
+    Without an intercept the first category keeps all its levels, as in R.
 
     Parameters
     ----------
@@ -167,6 +209,8 @@ def term_columns(
         Levels of the categorical columns, reference first, and each row's level number.
     rows
         Number of rows n.
+    intercept
+        Whether a column of ones comes first.
     where
         What to call the terms in an error.
 
@@ -175,8 +219,8 @@ def term_columns(
     DesignError
         If more than 200 columns arise.
     """
-    present = {frozenset(term) for term in terms} | {frozenset[str]()}
-    blocks: list[tuple[str, Term, NDArray[np.float64]]] = [("(Intercept)", (), np.ones(rows))]
+    present = {frozenset(term) for term in terms} | ({frozenset[str]()} if intercept else set())
+    blocks: list[tuple[str, Term, NDArray[np.float64]]] = [("(Intercept)", (), np.ones(rows))] if intercept else []
     for term in terms:
         parts = []
         for name in term:
@@ -196,6 +240,8 @@ def term_columns(
             chosen = combination[::-1]  # the first name's levels vary fastest, as in R
             column = np.prod([values for _, values in chosen], axis=0)
             blocks.append((":".join(label for label, _ in chosen), term, column))
+        if len(term) == 1 and term[0] in coded:
+            present.add(frozenset())  # the levels of a first category add up to an intercept
     return blocks
 
 
