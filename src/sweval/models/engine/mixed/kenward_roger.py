@@ -39,7 +39,7 @@ def adjusted(found: Variances, information: Information = "expected") -> tuple[A
         )
     W = np.linalg.inv(scaled) / np.outer(scale, scale)
     phi, P = found.phi, found.P
-    inner = found.Q / 2 - np.einsum("tab,bc,ucd->tuad", P, phi, P, optimize=True)
+    inner = found.Q / 2 - (P @ phi)[:, None] @ P[None]
     if found.R is not None:
         inner = inner - found.R / 4
     U = np.einsum("tu,tuab->ab", W, inner)
@@ -79,7 +79,7 @@ def _degrees(found: Variances, H: Array, W: Array) -> tuple[float, float]:
     inner = theta @ found.phi @ found.P @ found.phi
     traces = np.einsum("taa->t", inner)
     A1 = float(traces @ W @ traces)
-    A2 = float(np.einsum("tu,tab,uba->", W, inner, inner, optimize=True))
+    A2 = float((W * np.einsum("tab,uba->tu", inner, inner)).sum())
     B = (A1 + 6 * A2) / (2 * q)
     g = ((q + 1) * A1 - (q + 4) * A2) / ((q + 2) * A2)
     c = 3 * q + 2 * (1 - g)

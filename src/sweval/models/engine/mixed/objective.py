@@ -99,21 +99,20 @@ class Objective:
         beta, left, logdet = self._solve(swept.M)
         p = self.found.p
         v = np.append(-beta, 1.0)
-        dleft = np.einsum("a,dab,b->d", v, swept.d_M, v)
-        a = (swept.d_M @ v)[:, :p]
+        slopes = swept.d_M @ v
+        dleft = slopes @ v
+        a = slopes[:, :p]
         inverse = np.linalg.inv(swept.M[:p, :p])
-        ddleft = np.einsum("a,deab,b->de", v, swept.dd_M, v, optimize=True) - 2 * a @ inverse @ a.T
+        ddleft = (swept.dd_M @ v) @ v - 2 * a @ inverse @ a.T
         nu = self.nu
         g = swept.d_logdet + nu * dleft / left
         H = swept.dd_logdet + nu * (ddleft / left - np.outer(dleft, dleft) / left**2)
         if self.reml:
             T = inverse @ swept.d_M[:, :p, :p]
-            g = g + np.einsum("daa->d", T)
-            H = (
-                H
-                + np.einsum("ab,deba->de", inverse, swept.dd_M[:, :, :p, :p], optimize=True)
-                - np.einsum("dab,eba->de", T, T)
-            )
+            D = len(T)
+            g = g + np.trace(T, axis1=1, axis2=2)
+            H = H + (swept.dd_M[:, :, :p, :p] * inverse).sum(axis=(2, 3))
+            H = H - T.reshape(D, -1) @ np.swapaxes(T, 1, 2).reshape(D, -1).T
         first, second = self._chain(phi)
         return Evaluation(
             value=self._criterion(swept.logdet, logdet, left),

@@ -71,26 +71,24 @@ def minimise(objective: Objective, start: Array) -> tuple[Array, Evaluation, flo
     """Follow Newton steps within a trust region; return the point, its evaluation and the expected further fall."""
     phi, radius = start, 1.0
     at = objective.full(phi)
-    decrement = np.inf
     for _ in range(_MOST_STEPS):
         step, fall, inside = _step(at.gradient, at.hessian, radius)
-        decrement = fall
-        if fall < 1e-13 * (1 + abs(at.value)) or (fall < _SETTLED and np.abs(at.gradient).max() < 1e-8):
-            break
         there = _attempt(objective, phi + step)
+        if fall < _SETTLED and inside:  # Newton's last step doubles the digits that are right
+            if there and there.value <= at.value + 1e-9:
+                phi, at = phi + step, there
+            break
         gain = at.value - there.value if there else -np.inf
         trust = gain / fall
-        if there and gain >= -1e-11 * abs(at.value) and (trust > 0.05 or fall < _SETTLED):
+        if there and trust > 0.05:
             phi, at = phi + step, there
-            if fall < _SETTLED and inside:
-                break
         if trust < 0.25:
             radius = 0.3 * float(np.linalg.norm(step))
         elif trust > 0.75 and not inside:
             radius = min(2.5 * radius, 20.0)
         if radius < 1e-9:
             break
-    return phi, at, decrement
+    return phi, at, _step(at.gradient, at.hessian, radius)[1]
 
 
 def _attempt(objective: Objective, phi: Array) -> Evaluation | None:
@@ -155,7 +153,7 @@ def _step(gradient: Array, hessian: Array, radius: float) -> tuple[Array, float,
         z[0] += np.sqrt(max(radius**2 - float(z @ z), 0.0)) * (1.0 if z[0] >= 0 else -1.0)
     else:
         high = low + float(np.linalg.norm(g)) / radius + 1.0
-        for _ in range(60):
+        while high - low > 1e-3 * high:
             middle = 0.5 * (low + high)
             low, high = (middle, high) if np.linalg.norm(at(middle)) > radius else (low, middle)
         z = at(high)

@@ -30,7 +30,7 @@ def degrees_of_freedom(found: Variances, H: Array) -> Array:
     """Return Satterthwaite's df of every row of H."""
     PhiH = H @ found.phi
     variance = np.einsum("ma,ma->m", PhiH, H)
-    g = -np.einsum("ma,tab,mb->mt", PhiH, found.P, PhiH, optimize=True)
+    g = -((PhiH @ found.P) * PhiH).sum(axis=2).T
     spread = np.einsum("mt,tm->m", g, np.linalg.solve(found.observed, g.T))
     out: Array = 2 * variance**2 / spread
     return out

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweval.models.engine.mixed.border import Blocks, border_derivatives, border_value
 from sweval.models.engine.mixed.model import Array
@@ -86,14 +88,16 @@ def sweep(found: Moments, psi: Sequence[Array], basis: Sequence[Array], *, order
     )
 
 
-def _pairs(D: int, since: int = 0) -> tuple[Array, Array]:
-    """Return i and l of the pairs i <= l with l >= since, in their order."""
-    i = np.concatenate([np.arange(top + 1) for top in range(since, D)] or [np.zeros(0, dtype=int)])
-    ell = np.repeat(np.arange(since, D), np.arange(since + 1, D + 1))
+@cache
+def _pairs(D: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return i and l of the pairs i <= l in their order."""
+    i = np.concatenate([np.arange(top + 1) for top in range(D)] or [np.zeros(0, dtype=int)])
+    ell = np.repeat(np.arange(D), np.arange(1, D + 1))
     return i.astype(np.intp), ell.astype(np.intp)
 
 
-def _pair_numbers(D: int) -> Array:
+@cache
+def _pair_numbers(D: int) -> NDArray[np.intp]:
     """Return the number of every pair as a symmetric (D, D) table."""
     i, ell = np.meshgrid(np.arange(D), np.arange(D), indexing="ij")
     low, high = np.minimum(i, ell), np.maximum(i, ell)
@@ -131,8 +135,8 @@ def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
         weight = np.empty((1 + d + len(i), *K.shape))
         weight[0] = psi @ K
         ND = N @ basis[:d, None]
-        d_logdet = np.einsum("g,dgaa->d", leaf.count, ND)
-        dd_logdet = -np.einsum("g,pgab,pgba->p", leaf.count, ND[i], ND[ell], optimize=True)
+        d_logdet = np.trace(ND, axis1=2, axis2=3) @ leaf.count
+        dd_logdet = -((ND[i] * np.swapaxes(ND[ell], 2, 3)).sum(axis=(2, 3)) @ leaf.count)
         if d:
             KD = np.swapaxes(K, 1, 2) @ basis[:, None]
             weight[1 : 1 + d] = KD @ K
@@ -209,13 +213,9 @@ def _level(state: _Carried, q: int, psi: Array, basis: Array, starts: Array, ord
     dW = Kt @ dpsi @ K - W @ dA @ W
     first = np.swapaxes(dK[ell], 2, 3) @ dpsi[i] @ K - dW[ell] @ dA[i] @ W
     ddW = first + np.swapaxes(first, 2, 3) - W @ ddA @ W
-    d_logdet = np.einsum("jab,djba->d", W, dA) + np.einsum("jab,djba->d", N, np.broadcast_to(dpsi, dA.shape))
+    d_logdet = (W * dA).sum(axis=(1, 2, 3)) + (N * dpsi).sum(axis=(1, 2, 3))
     inner = dK[ell] @ A + K @ dA[ell]
-    dd_logdet = (
-        np.einsum("pjab,pjba->p", dW[ell], dA[i])
-        + np.einsum("jab,pjba->p", W, ddA)
-        + np.einsum("pjab,pjba->p", inner, np.broadcast_to(dpsi[i], inner.shape))
-    )
+    dd_logdet = (dW[ell] * dA[i] + W * ddA + inner * dpsi[i]).sum(axis=(1, 2, 3))
     Bt, dBt = np.swapaxes(B, 1, 2), np.swapaxes(dB, 2, 3)
     half = dBt @ WB
     dvalue = dR - half - np.swapaxes(half, 2, 3) - Bt @ dW @ B

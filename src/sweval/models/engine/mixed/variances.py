@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sweval.models.engine.mixed.model import Array
-from sweval.models.engine.mixed.objective import Objective, stack_chains
+from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import Optimum
 
 
@@ -97,8 +97,8 @@ def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances
     residual = [k for k, s in enumerate(objective.structures) if s.owns_residual]
     columns, curvatures = _directions(naturals, residual, own, sigma2)
     J = columns.T
-    P = np.einsum("dt,dab->tab", J, dM)
-    second = np.einsum("dt,eu,deab->tuab", J, J, ddM, optimize=True)
+    P = np.tensordot(columns, dM, axes=1)
+    second = np.swapaxes(np.tensordot(columns, np.tensordot(columns, ddM, axes=1), axes=(1, 1)), 0, 1)
     ddlog_theta = J.T @ ddlog @ J
     bend = None if curvatures is None else np.einsum("tud,dab->tuab", curvatures, dM)
     log_bend = None if curvatures is None else curvatures @ logs
@@ -110,7 +110,7 @@ def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances
     Pxx = P[:, x, x]
     T = phi @ Pxx
     a = (P @ v)[:, x]
-    quadratic = np.einsum("a,tuab,b->tu", v, second, v, optimize=True) / 2 - a @ phi @ a.T
+    quadratic = (second @ v) @ v / 2 - a @ phi @ a.T
     trace = -ddlog_theta
     if objective.reml:
         trace = (
