@@ -97,10 +97,8 @@ def _random_level(factor: Factor) -> Level:
     size = np.sqrt((scaled * scaled).mean(axis=0))
     size = np.where(size > 0, size, 1.0)
     T = T / size
-    if q == 1 and constant and float(inside[0, 0]) == 1.0 and has.all():
-        out = Z
-    else:
-        out = np.where(has[:, None], Z @ T, 0.0)
+    ones = q == 1 and bool(constant) and float(inside[0, 0]) == 1.0 and bool(has.all())
+    out = Z if ones else np.where(has[:, None], Z @ T, 0.0)
     structure: Structure = Full(q) if factor.covariance == "full" and q > 1 else Diagonal(q)
     return Level(codes=codes, Z=out, T=T, structure=structure)
 

@@ -74,7 +74,8 @@ def require_finite(y: Array, X: Array, factors: tuple[Factor, ...]) -> None:
         if bad:
             raise DesignError(f"the random terms hold {bad} missing or infinite values.", fix="Leave these rows out.")
         rows = factor.codes >= 0
-        units = int(np.unique(factor.codes[rows]).size)
+        inside, Z = factor.codes[rows], factor.Z[rows]
+        units = int(np.count_nonzero(np.bincount(inside))) if len(inside) else 0
         if units < 2:
             raise DesignError(
                 f"a grouping factor has {units} unit{'' if units == 1 else 's'}; its variance cannot be estimated.",
@@ -86,9 +87,31 @@ def require_finite(y: Array, X: Array, factors: tuple[Factor, ...]) -> None:
                 "that of the residuals.",
                 fix="Name a column whose units hold several rows.",
             )
-        if np.linalg.matrix_rank(factor.Z[rows]) < factor.q:
+        if _repeats(Z):
             raise DesignError(
                 "the random terms of a grouping factor repeat each other.", fix="Leave one of the terms out."
             )
     if X.ndim != 2 or len(X) != len(y):
         raise DesignError(f"outcome and terms differ in length ({len(y)}, {len(X)}).")
+
+
+def inverse(X: Array) -> Array:
+    """Return the inverse of every matrix in a stack."""
+    return np.asarray(np.linalg.inv(X), dtype=np.float64)
+
+
+def _repeats(Z: Array) -> bool:
+    """Tell whether a column follows from the others."""
+    if Z.shape[1] == 1:
+        return not Z.any()
+    size = np.sqrt((Z * Z).sum(axis=0))
+    if not size.all():
+        return True
+    constant = [k for k in range(Z.shape[1]) if Z[:, k].min() == Z[:, k].max()]
+    scaled = Z - Z.mean(axis=0) if constant else Z
+    scaled = np.delete(scaled, constant[:1], axis=1)
+    left = np.sqrt((scaled * scaled).sum(axis=0))
+    if (left < 1e-10 * np.delete(size, constant[:1])).any():
+        return True
+    values = np.linalg.eigvalsh((scaled / left).T @ (scaled / left))
+    return bool(values[0] < 1e-12)

@@ -6,6 +6,7 @@ only what is here, so that the same cross-products may come from wherever the ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import sparse
 from sweval.errors import DesignError
 from sweval.models.engine.mixed.model import Array, Codes
 
-_BUDGET = 60_000_000
+_BUDGET = 25_000_000
 """Numbers in the largest array of cross-products by unit."""
 
 
@@ -92,10 +93,11 @@ class Order:
     codes: tuple[NDArray[np.intp], ...]
 
 
-def arrange(codes: list[Codes], widths: list[int]) -> Order:
+def arrange(codes: Sequence[Codes], widths: list[int]) -> Order:
     """Find the longest chain of nested levels from the level with most units upwards; the rest is border."""
     by_size = sorted(range(len(codes)), key=lambda k: (-int(codes[k].max() + 1), k))
-    chain, border = by_size[:1], []
+    chain = by_size[:1]
+    border: list[int] = []
     for k in by_size[1:]:
         (chain if _nested(codes[chain[-1]], codes[k]) else border).append(k)
     across = sum(widths[k] * int(codes[k].max() + 1) for k in border)
@@ -111,7 +113,7 @@ def arrange(codes: list[Codes], widths: list[int]) -> Order:
     return Order(chain=tuple(chain), border=tuple(border), codes=tuple(reversed(out)))
 
 
-def moments(Z: list[Array], order: Order, codes: list[Codes], Q: Array, e: Array) -> Moments:
+def moments(Z: list[Array], order: Order, codes: Sequence[Codes], Q: Array, e: Array) -> Moments:
     """Return the cross-products of a model.
 
     Parameters
@@ -164,7 +166,7 @@ def _nested(lower: Codes, upper: Codes) -> bool:
     return bool((low == high).all())
 
 
-def _total_size(codes: list[Codes], widths: list[int], chain: list[int], across: int) -> int:
+def _total_size(codes: Sequence[Codes], widths: list[int], chain: list[int], across: int) -> int:
     return int(codes[chain[1]].max() + 1) * (sum(widths[k] for k in chain[1:]) + across) ** 2
 
 
@@ -173,13 +175,24 @@ def _filled(codes: Codes, above: NDArray[np.intp]) -> NDArray[np.intp]:
     units = int(codes.max()) + 1
     own = np.where(codes >= 0, codes, units + above).astype(np.intp)
     width = int(own.max()) + 1
-    if (above == 0).all():
+    parents = int(above.max()) + 1
+    if parents == 1:
         key = own
-    else:
+    elif parents * width <= 8 * len(codes) + 1024:
         key = above * width + own
-    if not (codes < 0).any() and (above == 0).all() and len(np.unique(own)) == width:
-        return own
-    return np.unique(key, return_inverse=True)[1].astype(np.intp).reshape(-1)
+    else:  # number units by their parent first, without a table of all pairs
+        parent = np.empty(width, dtype=np.intp)
+        parent[own] = above
+        rank = np.empty(width, dtype=np.intp)
+        rank[np.argsort(parent, kind="stable")] = np.arange(width)
+        key = rank[own]
+    counts = np.bincount(key)
+    if counts.all():
+        return key
+    used = counts > 0
+    numbers = np.cumsum(used) - 1
+    out: NDArray[np.intp] = numbers[key].astype(np.intp)
+    return out
 
 
 def _sorted_rows(codes: tuple[NDArray[np.intp], ...]) -> NDArray[np.intp] | None:
@@ -237,7 +250,7 @@ def _leaf(
     new = (np.diff(kinds[:, order]) != 0).any(axis=0) | (np.diff(parent[order]) != 0)
     begin = np.flatnonzero(np.append(True, new))
     groups = len(begin)
-    if groups * (q * m) ** 2 > min(_BUDGET, 3 * units * q * m) and units > 1:
+    if units > 1 and (2 * groups * q > units or groups * (q * m) ** 2 > _BUDGET):
         return Leaf(
             A=np.ascontiguousarray(A.transpose(2, 0, 1)),
             count=np.ones(units),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.model import Array, inverse
 from sweval.models.engine.mixed.moments import Moments
 from sweval.models.engine.mixed.structure import Structure
 from sweval.models.engine.mixed.sweep import Swept, sweep
@@ -88,7 +88,7 @@ class Objective:
         with np.errstate(all="ignore"):
             try:
                 swept = self.swept(phi, 0)
-                beta, left, logdet = self._solve(swept.M)
+                _, left, logdet = self._solve(swept.M)
             except np.linalg.LinAlgError:
                 return np.inf
             return self._criterion(swept.logdet, logdet, left)
@@ -102,16 +102,16 @@ class Objective:
         slopes = swept.d_M @ v
         dleft = slopes @ v
         a = slopes[:, :p]
-        inverse = np.linalg.inv(swept.M[:p, :p])
-        ddleft = (swept.dd_M @ v) @ v - 2 * a @ inverse @ a.T
+        spread = inverse(swept.M[:p, :p])
+        ddleft = (swept.dd_M @ v) @ v - 2 * a @ spread @ a.T
         nu = self.nu
         g = swept.d_logdet + nu * dleft / left
         H = swept.dd_logdet + nu * (ddleft / left - np.outer(dleft, dleft) / left**2)
         if self.reml:
-            T = inverse @ swept.d_M[:, :p, :p]
+            T = spread @ swept.d_M[:, :p, :p]
             D = len(T)
             g = g + np.trace(T, axis1=1, axis2=2)
-            H = H + (swept.dd_M[:, :, :p, :p] * inverse).sum(axis=(2, 3))
+            H = H + (swept.dd_M[:, :, :p, :p] * spread).sum(axis=(2, 3))
             H = H - T.reshape(D, -1) @ np.swapaxes(T, 1, 2).reshape(D, -1).T
         first, second = self._chain(phi)
         return Evaluation(

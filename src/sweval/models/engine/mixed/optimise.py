@@ -22,7 +22,11 @@ _SETTLED = 1e-9
 """Expected fall of -2 log L below which a last step ends the search."""
 _SNAP = 1e-3
 _RISE = 1e-9
+_SLOPE = -1e-4
+"""A gradient in a variance at zero that is steeper than this means that the optimum is elsewhere."""
 _RESTARTS = 5
+_MANY_ROWS = 20_000
+"""Rows above which the likelihood has one optimum for all that is known, and one start is enough."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +57,7 @@ class Optimum:
 def optimise(objective: Objective) -> Optimum:
     """Return the best optimum found."""
     grid = _grid(objective)
-    values = [objective.value(phi) for phi in grid]
+    values = [objective.value(phi) for phi in grid] if len(grid) > 1 else [np.inf]
     best = _settled(objective, grid[int(np.argmin(values))])
     for _ in range(_RESTARTS):
         better = [k for k, value in enumerate(values) if value < best.at.value - 1e-7]
@@ -105,9 +109,11 @@ def _grid(objective: Objective) -> list[Array]:
     """Return coarse starts: every random level at several sizes, residual structures at theirs."""
     levels = [s.start for s in objective.structures]
     free = [k for k, s in enumerate(objective.structures) if not s.owns_residual]
-    sizes = (0.0, 0.1, 0.3, 1.0, 3.0) if len(free) == 1 else (0.1, 0.5, 1.5) if len(free) == 2 else (0.2, 1.0)
-    if len(free) > 4:
-        sizes = (0.5,)
+    sizes: tuple[float, ...] = (
+        (0.0, 0.1, 0.3, 1.0, 3.0) if len(free) == 1 else (0.1, 0.5, 1.5) if len(free) == 2 else (0.2, 1.0)
+    )
+    if len(free) > 4 or objective.found.n > _MANY_ROWS:
+        sizes = (0.4,)
     out = []
     for scales in itertools.product(sizes, repeat=len(free)):
         parts = list(levels)
@@ -187,7 +193,7 @@ def triangle(structure: Full, root: Array) -> Array:
     q = structure.q
     wide = np.zeros((q, max(q, root.shape[1])))
     wide[:, : root.shape[1]] = root
-    upper = np.linalg.qr(wide.T, mode="r")[:q]
+    upper = np.asarray(np.linalg.qr(wide.T, mode="r"))[:q]
     L = upper.T * np.where(np.diag(upper) < 0, -1.0, 1.0)
     out: Array = L[structure.places]
     return out
@@ -211,13 +217,13 @@ def _off_boundary(objective: Objective, best: Optimum) -> Array | None:
             continue
         if isinstance(structure, Full):
             falls, directions = np.linalg.eigh(null.T @ slope @ null)
-            if falls[0] < -1e-6:
+            if falls[0] < _SLOPE:
                 d = null @ directions[:, 0]
                 values = np.clip(values, 0.0, None)
                 parts[-1] = triangle(structure, np.column_stack([vectors * np.sqrt(values), np.sqrt(0.05) * d]))
                 moved = True
         else:
-            falls_too = (np.diag(psi) <= 1e-8) & (along < -1e-6)
+            falls_too = (np.diag(psi) <= 1e-8) & (along < _SLOPE)
             if falls_too.any():
                 parts[-1] = np.where(falls_too, np.sqrt(0.05), phi)
                 moved = True

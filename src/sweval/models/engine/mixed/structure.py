@@ -16,6 +16,7 @@ from functools import cache
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweval.models.engine.mixed.model import Array
 
@@ -65,7 +66,7 @@ def symmetric_basis(q: int) -> tuple[Array, tuple[tuple[int, int], ...]]:
 
 
 @cache
-def _triangle(q: int) -> tuple[Array, Array, Array, Array]:
+def _triangle(q: int) -> tuple[Array, NDArray[np.intp], NDArray[np.intp], Array]:
     """Return basis, rows, columns and second derivatives of a matrix L L' in the lower triangle of L."""
     basis, positions = symmetric_basis(q)
     units = np.zeros((len(positions), q, q))
@@ -85,7 +86,7 @@ class Full:
     owns_residual: bool = False
 
     @property
-    def places(self) -> tuple[Array, Array]:
+    def places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return rows and columns of the parameters in L."""
         _, rows, columns, _ = _triangle(self.q)
         return rows, columns

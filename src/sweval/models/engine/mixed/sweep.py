@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweval.models.engine.mixed.border import Blocks, border_derivatives, border_value
-from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.model import Array, inverse
 from sweval.models.engine.mixed.moments import Leaf, Moments
 
 
@@ -52,8 +52,8 @@ class _Carried:
     d_logdet: Array
     dd_logdet: Array
     R: Array
-    dR: Array
-    ddR: Array
+    first_R: Array
+    second_R: Array
 
 
 def sweep(found: Moments, psi: Sequence[Array], basis: Sequence[Array], *, order: int = 2) -> Swept:
@@ -82,9 +82,9 @@ def sweep(found: Moments, psi: Sequence[Array], basis: Sequence[Array], *, order
         logdet=state.logdet,
         M=state.R[0],
         d_logdet=state.d_logdet,
-        d_M=state.dR[:, 0],
+        d_M=state.first_R[:, 0],
         dd_logdet=state.dd_logdet[pair],
-        dd_M=state.ddR[:, 0][pair],
+        dd_M=state.second_R[:, 0][pair],
     )
 
 
@@ -111,7 +111,7 @@ def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
     if leaf is None:
         none = np.zeros(0)
         empty = np.zeros((0, J, m, m))
-        return _Carried(logdet=0.0, d_logdet=none, dd_logdet=none, R=found.total, dR=empty, ddR=empty)
+        return _Carried(logdet=0.0, d_logdet=none, dd_logdet=none, R=found.total, first_R=empty, second_R=empty)
     d = len(basis) if order else 0
     i, ell = _pairs(d)
     if psi.shape == (1, 1):
@@ -129,7 +129,7 @@ def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
             weight[1 + d :, :, 0, 0] = (-2 * b[i] * b[ell])[:, None] * (n * k * k)
     else:
         inside = np.eye(len(psi)) + leaf.A @ psi
-        K = np.linalg.inv(inside)
+        K = inverse(inside)
         N = K @ leaf.A
         logdet = float(leaf.count @ np.linalg.slogdet(inside)[1])
         weight = np.empty((1 + d + len(i), *K.shape))
@@ -148,8 +148,8 @@ def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
         d_logdet=d_logdet,
         dd_logdet=dd_logdet,
         R=found.total - taken[0],
-        dR=-taken[1 : 1 + d],
-        ddR=-taken[1 + d :],
+        first_R=-taken[1 : 1 + d],
+        second_R=-taken[1 + d :],
     )
 
 
@@ -182,57 +182,60 @@ def _contract(leaf: Leaf, weight: Array, J: int, m: int) -> Array:
     return out
 
 
-def _level(state: _Carried, q: int, psi: Array, basis: Array, starts: Array, order: int) -> _Carried:
+def _level(state: _Carried, q: int, psi: Array, basis: Array, starts: NDArray[np.intp], order: int) -> _Carried:
     """Sweep the units of a level above the leaf, with all derivatives of what came from below."""
     A, B, R = state.R[:, :q, :q], state.R[:, :q, q:], state.R[:, q:, q:]
-    one = np.eye(q)
-    inside = one + A @ psi
-    K = np.linalg.inv(inside)
-    W = psi @ K
-    WB = W @ B
-    value = R - np.swapaxes(B, 1, 2) @ WB
+    inside = np.eye(q) + A @ psi
+    K = inverse(inside)
+    KB = K @ B
+    WB = psi @ KB
     logdet = state.logdet + float(np.linalg.slogdet(inside)[1].sum())
+    summed = np.add.reduceat(R - _t(B) @ WB, starts, axis=0)
     if not order:
-        none = np.zeros(0)
-        summed = np.add.reduceat(value, starts, axis=0)
-        empty = np.zeros((0, *summed.shape))
-        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=summed, dR=empty, ddR=empty)
-    old, own = len(state.dR), len(basis)
-    D = old + own
-    J, m = len(R), R.shape[1]
-    dA, dB, dR = np.zeros((D, J, q, q)), np.zeros((D, J, q, m)), np.zeros((D, J, m, m))
-    dA[:old], dB[:old], dR[:old] = state.dR[:, :, :q, :q], state.dR[:, :, :q, q:], state.dR[:, :, q:, q:]
-    P = len(state.ddR)
-    i, ell = _pairs(D)
-    ddA, ddB, ddR = np.zeros((len(i), J, q, q)), np.zeros((len(i), J, q, m)), np.zeros((len(i), J, m, m))
-    ddA[:P], ddB[:P], ddR[:P] = state.ddR[:, :, :q, :q], state.ddR[:, :, :q, q:], state.ddR[:, :, q:, q:]
-    dpsi = np.zeros((D, 1, q, q))
-    dpsi[old:, 0] = basis
-    N, Kt = K @ A, np.swapaxes(K, 1, 2)
-    dK = -K @ (dA @ psi + A @ dpsi) @ K
-    dW = Kt @ dpsi @ K - W @ dA @ W
-    first = np.swapaxes(dK[ell], 2, 3) @ dpsi[i] @ K - dW[ell] @ dA[i] @ W
-    ddW = first + np.swapaxes(first, 2, 3) - W @ ddA @ W
-    d_logdet = (W * dA).sum(axis=(1, 2, 3)) + (N * dpsi).sum(axis=(1, 2, 3))
-    inner = dK[ell] @ A + K @ dA[ell]
-    dd_logdet = (dW[ell] * dA[i] + W * ddA + inner * dpsi[i]).sum(axis=(1, 2, 3))
-    Bt, dBt = np.swapaxes(B, 1, 2), np.swapaxes(dB, 2, 3)
-    half = dBt @ WB
-    dvalue = dR - half - np.swapaxes(half, 2, 3) - Bt @ dW @ B
-    dWB = dW @ B
-    mixed = np.swapaxes(ddB, 2, 3) @ WB + dBt[i] @ (W @ dB[ell]) + dBt[i] @ dWB[ell] + dBt[ell] @ dWB[i]
-    ddvalue = ddR - mixed - np.swapaxes(mixed, 2, 3) - Bt @ ddW @ B
-    d_total, dd_total = d_logdet, dd_logdet
-    d_total[:old] += state.d_logdet
-    dd_total[:P] += state.dd_logdet
+        none, empty = np.zeros(0), np.zeros((0, *summed.shape))
+        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=summed, first_R=empty, second_R=empty)
+    old, own, P = len(state.first_R), len(basis), len(state.second_R)
+    W: Array = psi @ K
+    N, D = K @ A, basis[:, None]
+    dA, dB, first_R = state.first_R[:, :, :q, :q], state.first_R[:, :, :q, q:], state.first_R[:, :, q:, q:]
+    ddA, ddB, second_R = state.second_R[:, :, :q, :q], state.second_R[:, :, :q, q:], state.second_R[:, :, q:, q:]
+    E = dB - dA @ WB
+    WdA, ND, DKB = W @ dA, N @ D, D @ KB
+    d_logdet = np.concatenate(
+        [state.d_logdet + np.trace(WdA, axis1=2, axis2=3).sum(axis=1), (N * D).sum(axis=(1, 2, 3))]
+    )
+    dM = np.concatenate([first_R - _symmetric(_t(dB) @ WB) + _t(WB) @ dA @ WB, -_t(KB) @ DKB])
+    i, ell = _pairs(old)
+    dd_logdet = np.empty((old + own) * (old + own + 1) // 2)
+    ddM = np.empty((len(dd_logdet), *R.shape))
+    dd_logdet[:P] = state.dd_logdet + (W * ddA - WdA[i] * _t(WdA[ell])).sum(axis=(1, 2, 3))
+    ddM[:P] = second_R + _t(WB) @ ddA @ WB - _symmetric(_t(ddB) @ WB + _t(E[i]) @ (W @ E[ell]))
+    G, KdAK = K @ E, K @ dA @ _t(K)
+    for number in range(own):  # pairs of this direction: those from below first, then the level's own
+        at = P + number * old + number * (number + 1) // 2
+        dd_logdet[at : at + old] = (KdAK * D[number]).sum(axis=(1, 2, 3))
+        ddM[at : at + old] = -_symmetric(_t(G) @ DKB[number])
+        mine = slice(at + old, at + old + number + 1)
+        dd_logdet[mine] = -(ND[: number + 1] * _t(ND[number])).sum(axis=(1, 2, 3))
+        ddM[mine] = _symmetric(_t(DKB[number]) @ (N @ DKB[: number + 1]))
     return _Carried(
         logdet=logdet,
-        d_logdet=d_total,
-        dd_logdet=dd_total,
-        R=np.add.reduceat(value, starts, axis=0),
-        dR=np.add.reduceat(dvalue, starts, axis=1),
-        ddR=np.add.reduceat(ddvalue, starts, axis=1),
+        d_logdet=d_logdet,
+        dd_logdet=dd_logdet,
+        R=summed,
+        first_R=np.add.reduceat(dM, starts, axis=1),
+        second_R=np.add.reduceat(ddM, starts, axis=1),
     )
+
+
+def _t(X: Array) -> Array:
+    """Return the transpose of every matrix in a stack."""
+    return np.swapaxes(X, -1, -2)
+
+
+def _symmetric(X: Array) -> Array:
+    """Return X plus its transpose."""
+    return X + np.swapaxes(X, -1, -2)
 
 
 def _border(state: _Carried, blocks: Blocks, order: int) -> _Carried:
@@ -242,9 +245,11 @@ def _border(state: _Carried, blocks: Blocks, order: int) -> _Carried:
     if not order:
         none = np.zeros(0)
         empty = np.zeros((0, 1, *M.shape))
-        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=M[None], dR=empty, ddR=empty)
-    old, own, P = len(state.dR), len(blocks.directions), len(state.ddR)
-    d, dM, dd, ddM = border_derivatives(state.R[0], state.dR[:, 0], state.ddR[:, 0], _pairs(old + own), blocks, K)
+        return _Carried(logdet=logdet, d_logdet=none, dd_logdet=none, R=M[None], first_R=empty, second_R=empty)
+    old, own, P = len(state.first_R), len(blocks.directions), len(state.second_R)
+    d, dM, dd, ddM = border_derivatives(
+        state.R[0], state.first_R[:, 0], state.second_R[:, 0], _pairs(old + own), blocks, K
+    )
     d[:old] += state.d_logdet
     dd[:P] += state.dd_logdet
-    return _Carried(logdet=logdet, d_logdet=d, dd_logdet=dd, R=M[None], dR=dM[:, None], ddR=ddM[:, None])
+    return _Carried(logdet=logdet, d_logdet=d, dd_logdet=dd, R=M[None], first_R=dM[:, None], second_R=ddM[:, None])

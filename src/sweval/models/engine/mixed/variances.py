@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.model import Array, inverse
 from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import Optimum
+from sweval.models.engine.mixed.structure import Natural
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +106,7 @@ def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances
     log_bend = None if curvatures is None else curvatures @ logs
     x = slice(0, p)
     C = M[x, x]
-    phi = np.linalg.inv(C)
+    phi = inverse(C)
     beta = best.at.beta * scale
     v = np.append(-beta / scale, 1.0) * scale
     Pxx = P[:, x, x]
@@ -134,7 +136,9 @@ def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances
     )
 
 
-def _directions(naturals, residual, own, sigma2):
+def _directions(
+    naturals: Sequence[Natural], residual: list[int], own: Array, sigma2: float
+) -> tuple[Array, Array | None]:
     """Return theta's directions (t, 1 + D) on V and all bases, and their second derivatives (t, t, 1 + D) or None."""
     D = len(own)
     identity = np.append(1 / sigma2, -own)
@@ -143,7 +147,8 @@ def _directions(naturals, residual, own, sigma2):
         spans.append(slice(at, at + natural.basis.shape[1]))
         at += natural.basis.shape[1]
     order = [*residual, *(k for k in range(len(naturals)) if k not in residual)]
-    rows, bent = [], []
+    rows: list[Array] = []
+    bent: list[Array | None] = []
     if not residual:
         rows.append(identity[None])
         bent.append(None)
@@ -155,9 +160,9 @@ def _directions(naturals, residual, own, sigma2):
         if natural.curvature is None:
             bent.append(None)
         else:
-            wide = np.zeros((len(block), len(block), D + 1))
-            wide[:, :, spans[k]] = natural.curvature
-            bent.append(wide)
+            bend = np.zeros((len(block), len(block), D + 1))
+            bend[:, :, spans[k]] = natural.curvature
+            bent.append(bend)
     columns = np.concatenate(rows)
     if all(b is None for b in bent):
         return columns, None
