@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sweval.models.engine.mixed.fit import MixedFit
+from sweval.models.engine.mixed.levels import Level, levels_of
 from sweval.models.engine.mixed.model import Array, Codes
 from sweval.models.engine.mixed.moments import arrange
 
@@ -41,6 +43,60 @@ class _Level:
     above: Array
     across: Array
     parent: NDArray[np.intp]
+
+
+def random_effects(fit: MixedFit) -> tuple[Modes, ...]:
+    """Return the random effects of every factor: what R's lme4 calls conditional modes, with their variances.
+
+    Use them to see which units differ and to predict for known units; they are shrunk towards zero, the more so the
+    fewer rows a unit has, so their spread is smaller than the standard deviation in the model.
+
+    Parameters
+    ----------
+    fit
+        From `mixed_fit`.
+
+    Returns
+    -------
+    tuple of Modes
+        In the order of the factors given. Units are numbered as there, 0 to the number of different codes.
+
+    Notes
+    -----
+    With C = Psi - Psi Z'V^-1 Z Psi, `effects = Psi Z'V^-1 (y - Xb)` and `variances` are the blocks of C: uncertainty
+    of b and of the variance parameters is not in them, as in `ranef(condVar = TRUE)` of lme4 (Bates, Machler, Bolker &
+    Walker, 2015, Journal of Statistical Software 67(1)). Where Psi is zero both are zero.
+
+    Examples
+    --------
+    >>> from sweval.models.engine.mixed.fit import mixed_fit
+    >>> from sweval.models.engine.mixed.model import Factor
+    >>> agency, y = np.repeat(np.arange(4), 3), np.array([1.0, 2, 3, 4, 5, 6, 3, 4, 5, 8, 9, 10])
+    >>> (found,) = random_effects(mixed_fit(y, np.ones((12, 1)), [Factor(agency, np.ones((12, 1)))]))
+    >>> found.effects[:, 0].round(2).tolist()
+    [-2.88, 0.0, -0.96, 3.85]
+    """
+    levels, place = placed_levels(fit)
+    structures, parts = fit._objective.structures, fit._objective.split(fit._optimum.phi)
+    root = np.ones(fit.n) if fit.weights is None else np.sqrt(np.asarray(fit.weights, dtype=float))
+    residuals = root * (fit.y - fit.X @ fit.coefficients)
+    inside = [
+        (level.codes, root[:, None] * level.Z, structures[place[k]].psi(parts[place[k]]))
+        for k, level in enumerate(levels)
+    ]
+    out = []
+    for level, found in zip(levels, conditional_modes(inside, residuals)[: len(fit.factors)], strict=False):
+        variances = fit.variances.sigma2 * (level.T @ found.variances @ level.T.T)
+        out.append(Modes(effects=found.effects @ level.T.T, variances=variances))
+    return tuple(out)
+
+
+def placed_levels(fit: MixedFit) -> tuple[tuple[Level, ...], dict[int, int]]:
+    """Return the levels of a fit, and where each is in the order of the sweep."""
+    weights = np.ones(fit.n) if fit.weights is None else np.asarray(fit.weights, dtype=float)
+    levels = levels_of(fit.factors, fit.residual, weights)
+    order = arrange([level.codes for level in levels], [level.Z.shape[1] for level in levels])
+    return levels, {k: at for at, k in enumerate((*order.chain, *order.border))}
 
 
 def conditional_modes(levels: Sequence[tuple[Codes, Array, Array]], residuals: Array) -> tuple[Modes, ...]:

@@ -1,0 +1,161 @@
+"""A fitted mixed model in the words of the data: which column is what, so that new rows are encoded alike."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweval.errors import DataError, DesignError, did_you_mean
+from sweval.frames import take
+from sweval.models.base.terms import Term, columns_of
+from sweval.models.base.values import counted, keyed, levels, missing, numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RandomPart:
+    """One grouping factor and its random effects.
+
+    Parameters
+    ----------
+    name
+        As the model names it: `agency`, `agency/client`.
+    columns
+        Grouping columns from the highest: `("agency", "client")`; a unit is told by all of them.
+    keys
+        For every grouping column the id of each unit, in the order of the engine's codes.
+    names, terms
+        For every random effect its name (`(Intercept)`, `wave`) and its term (`()` for the intercept).
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    keys: tuple[Sequence[str], ...]
+    names: tuple[str, ...]
+    terms: tuple[Term, ...]
+
+    @property
+    def units(self) -> int:
+        """Return the number of units."""
+        return len(self.keys[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MixedDesign:
+    """Columns of a fitted mixed model.
+
+    Parameters
+    ----------
+    model
+        The model in one line, for `glance()` and print.
+    names, terms
+        For every column given to the engine its name and its term, in their order.
+    random
+        The grouping factors, in the order given to the engine.
+    levels
+        Levels of every categorical column, reference first.
+    numeric
+        Values of every numeric column in the rows used, shape (n,).
+    rows
+        Numbers of the rows used (0 = first row of the data), shape (n,).
+    """
+
+    model: str
+    names: tuple[str, ...]
+    terms: tuple[Term, ...]
+    random: tuple[RandomPart, ...]
+    levels: Mapping[str, tuple[str, ...]]
+    numeric: Mapping[str, Array]
+    rows: Codes
+
+    def columns(self) -> tuple[str, ...]:
+        """Return every column of fixed and random terms once."""
+        return columns_of([*self.terms, *(term for part in self.random for term in part.terms)])
+
+    def values(self, frame: Any, *, where: str) -> tuple[dict[str, Array], dict[str, Codes], NDArray[np.bool_]]:
+        """Return the numbers and level codes of new rows, and which rows are complete.
+
+        Raises
+        ------
+        DataError, DesignError
+            If a column is absent, or holds a level that the model does not know.
+        """
+        table = take(frame, self.columns(), where=where)
+        complete = np.ones(len(table), dtype=bool)
+        found: dict[str, Array] = {}
+        codes: dict[str, Codes] = {}
+        for name in self.columns():
+            complete &= ~missing(table[name])
+            if name in self.levels:
+                codes[name] = _known_levels(table[name], self.levels[name], where=where)
+            else:
+                found[name], _ = numbers(table[name], where=where)
+        return found, codes, complete
+
+    def fixed(self, numeric: Mapping[str, Array], codes: Mapping[str, Codes], rows: int) -> Array:
+        """Return the design matrix of rows, shape (rows, columns), with every column that was given to the engine."""
+        return design_columns(self.names, self.terms, self.levels, (numeric, codes), rows)
+
+    def unit_codes(self, part: RandomPart, frame: Any, *, where: str) -> Codes:
+        """Return the unit of every new row, -1 where the model has not seen it."""
+        table = take(frame, part.columns, where=where)
+        known = {key: number for number, key in enumerate(zip(*part.keys, strict=True))}
+        ids = [_ids(table[name]) for name in part.columns]
+        return np.array([known.get(key, -1) for key in zip(*ids, strict=True)], dtype=np.intp)
+
+
+def design_columns(
+    names: Sequence[str],
+    terms: Sequence[Term],
+    levels: Mapping[str, tuple[str, ...]],
+    values: tuple[Mapping[str, Array], Mapping[str, Codes]],
+    rows: int,
+) -> Array:
+    """Return the named columns for rows whose numbers and level codes are `values`."""
+    numeric, codes = values
+    out = np.ones((rows, len(names)))
+    for number, (name, term) in enumerate(zip(names, terms, strict=True)):
+        for column, level in _parts(name, term, levels):
+            own = numeric[column] if level is None else (codes[column] == levels[column].index(level)).astype(float)
+            out[:, number] *= own
+    return out
+
+
+def _parts(name: str, term: Term, levels: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, str | None], ...]:
+    """Return the columns that `arm[program]:wave` multiplies, with the level of each that is categorical."""
+    choices = [[(part, level) for level in levels.get(part, (None,))] for part in term]
+    for chosen in itertools.product(*choices):
+        if not chosen or ":".join(c if level is None else f"{c}[{level}]" for c, level in chosen) == name:
+            return chosen
+    raise DesignError(f'"{name}" is no column of the term "{":".join(term)}".')
+
+
+def _known_levels(column: pd.Series, known: tuple[str, ...], *, where: str) -> Codes:
+    """Return each row's level number, -1 where missing."""
+    codes, found = levels(column, where=where)
+    strange = [number for number, label in enumerate(found) if label not in known]
+    rows = int(np.isin(codes, strange).sum()) if strange else 0
+    if rows:
+        raise DataError(
+            f'{counted(rows, "row")} of "{column.name}" hold levels that were not in the data of the model.',
+            where=where,
+            fix=f"{did_you_mean(found[strange[0]], known)} Fit the model with these rows, or leave them out.",
+        )
+    place = np.array([known.index(label) if label in known else -1 for label in found] + [-1], dtype=np.intp)
+    return place[codes]
+
+
+def _ids(column: pd.Series) -> list[str | None]:
+    """Return ids as they are compared."""
+    codes, labels, _ = keyed(column, as_label=False)
+    return [labels[code] if code >= 0 else None for code in codes]

@@ -1,0 +1,357 @@
+"""Profile-likelihood intervals of standard deviations and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal, cast
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtri
+
+from sweval.models.engine.mixed.fit import MixedFit
+from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Held, Point, correlated, triangles, without
+from sweval.models.engine.mixed.levels import Level
+from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.modes import placed_levels
+from sweval.models.engine.mixed.objective import Objective
+from sweval.models.engine.mixed.optimise import minimise, optimise, triangle
+from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
+
+Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
+
+_CLOSE = 1e-7
+"""Relative precision of a limit."""
+_STEPS = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """An interval of one variance parameter.
+
+    Parameters
+    ----------
+    kind
+        What it is.
+    factor
+        Number of the grouping factor; None for residuals.
+    effects
+        Numbers of the one or two random effects; for a residual standard deviation the class.
+    estimate
+        The estimate of the fit.
+    low, high
+        The limits; NaN where the data do not determine the parameter.
+    """
+
+    kind: Kind
+    factor: int | None
+    effects: tuple[int, ...]
+    estimate: float
+    low: float
+    high: float
+
+
+def profile_intervals(
+    fit: MixedFit, *, conf_level: float = 0.95, likelihood: Literal["full", "restricted"] = "full"
+) -> tuple[Interval, ...]:
+    """Return profile-likelihood intervals of every standard deviation and correlation of a fit.
+
+    Use them for variance components, whose estimates are skewed, so that an estimate and its standard error say little.
+    With fewer than about ten units they are rough; they stand on the likelihood, not on degrees of freedom.
+
+    Parameters
+    ----------
+    fit
+        The model. Its random effects and its residual structure are looked at; an unstructured residual covariance has
+        no intervals.
+    conf_level
+        Level of the intervals.
+    likelihood
+        "full": the maximum likelihood deviance is profiled, also for REML fits, as R's lme4 does. "restricted": the
+        restricted likelihood of the same error contrasts.
+
+    Returns
+    -------
+    tuple of Interval
+        By factor its standard deviations, then its correlations, then the residuals.
+
+    Notes
+    -----
+    A limit is where the deviance, minimised over all other parameters, is chi-square(1) above its minimum. A lower
+    limit of 0 or a limit of -1 or 1 means that the boundary itself is within (Bates, Machler, Bolker & Walker, 2015,
+    Journal of Statistical Software 67(1), section 5.1).
+
+    Examples
+    --------
+    >>> from sweval.models.engine.mixed.fit import mixed_fit
+    >>> from sweval.models.engine.mixed.model import Factor
+    >>> rng = np.random.default_rng(1)
+    >>> agency = np.repeat(np.arange(8), 5)
+    >>> y = 2 * rng.normal(size=8)[agency] + rng.normal(size=40)
+    >>> fit = mixed_fit(y, np.ones((40, 1)), [Factor(agency, np.ones((40, 1)))])
+    >>> [(found.kind, round(found.low, 1), round(found.high, 1)) for found in profile_intervals(fit)]
+    [('sd', 1.0, 3.0), ('residual_sd', 0.8, 1.2)]
+    """
+    profile = _Profile(fit, reml=likelihood == "restricted", z=float(ndtri((1 + conf_level) / 2)))
+    out = []
+    for number, factor in enumerate(fit.factors):
+        sds = np.sqrt(np.clip(np.diag(fit.covariances[number]), 0, None))
+        for k in range(factor.q):
+            out.append(profile.sd(number, k, float(sds[k])))
+        if factor.covariance == "full":
+            for b in range(factor.q):
+                for a in range(b):
+                    out.append(profile.correlation(number, (a, b), float(fit.covariances[number][a, b]), sds))
+    for number, variance in enumerate(fit.residual_variances):
+        out.append(profile.residual_sd(number, float(np.sqrt(variance))))
+    if fit.correlation is not None:
+        out.append(profile.residual_correlation(fit.correlation))
+    return tuple(out)
+
+
+class _Profile:
+    """One fit, its optimum under the profiled likelihood, and the search for limits."""
+
+    def __init__(self, fit: MixedFit, *, reml: bool, z: float) -> None:
+        self.fit, self.z = fit, z
+        self.levels, self.place = placed_levels(fit)
+        self.objective = replace(fit._objective, reml=reml)
+        best = fit._optimum if fit.reml == reml else optimise(self.objective)
+        nu = fit._objective.nu
+        self.scale = float(np.sqrt(fit.variances.sigma2 / (fit._optimum.at.residual_sum / nu)))
+        self.phi = best.phi
+        self.sigma = float(np.sqrt(best.at.residual_sum / self.objective.nu))
+        self.least = FixedVariance(objective=self.objective, weights=self._nothing()).value(best.phi)
+
+    def sd(self, factor: int, k: int, estimate: float) -> Interval:
+        """Return the interval of a standard deviation."""
+        level = self.levels[factor]
+        weights = self._nothing()
+        start, size = self._span(factor)
+        own = level.structure
+        squares = np.outer(level.T[k], level.T[k])
+        if isinstance(own, Full):
+            twice = 2 - np.eye(own.q)
+            weights[start : start + size] = triangles((squares * twice)[None])[0]
+        else:
+            weights[start : start + size] = np.diag(squares)
+        criterion = FixedVariance(objective=self.objective, weights=weights)
+        here = self.sigma * float(np.sqrt(max(criterion.share(self.phi), 0.0)))
+        absent = without(_inverse(level.T), self._sizes(factor), k, diagonal=not isinstance(own, Full))
+        floor = self._deviance(self._with(factor, absent), self._start_with(factor, absent))
+        low, high = self._sd_limits(criterion, here, floor, factor, k)
+        return Interval(
+            kind="sd", factor=factor, effects=(k,), estimate=estimate, low=low * self.scale, high=high * self.scale
+        )
+
+    def residual_sd(self, number: int, estimate: float) -> Interval:
+        """Return the interval of the residual standard deviation of a class."""
+        weights = self._nothing()
+        last = len(self.levels) - 1
+        if number or self.fit.residual.kind == "compound_symmetry":
+            weights[self._span(last)[0] + max(number - 1, 0)] = 1.0
+        criterion = FixedVariance(objective=self.objective, weights=weights, offset=1.0)
+        here = self.sigma * float(np.sqrt(criterion.share(self.phi)))
+        low, high = self._sd_limits(criterion, here, np.inf, None, 0)
+        return Interval(
+            kind="residual_sd",
+            factor=None,
+            effects=(number,),
+            estimate=estimate,
+            low=low * self.scale,
+            high=high * self.scale,
+        )
+
+    def correlation(self, factor: int, pair: tuple[int, int], covariance: float, sds: Array) -> Interval:
+        """Return the interval of a correlation; without limits where one of the two does not vary."""
+        level, sizes = self.levels[factor], self._sizes(factor)
+        unscale = _inverse(level.T)
+        product = float(sds[pair[0]] * sds[pair[1]])
+        estimate = covariance / product if product > 0 else np.nan
+        psi = self._psi(factor)
+        spread = np.sqrt(np.clip(np.diag(psi), 0, None))
+        if not (spread[list(pair)] > 1e-6 * sizes[list(pair)]).all() or not product > 0:
+            return Interval(kind="correlation", factor=factor, effects=pair, estimate=np.nan, low=np.nan, high=np.nan)
+        here = float(np.clip(psi[pair] / (spread[pair[0]] * spread[pair[1]]), -1, 1))
+
+        last: Array | None = None
+
+        def deviance(rho: float) -> float:
+            nonlocal last
+            structure = correlated(unscale, sizes, pair, rho)
+            neutral = self._start_with(factor, structure)
+            found, phi = self._minimum(self._with(factor, structure), neutral if last is None else last)
+            last = phi if abs(rho) < 0.99 else None  # at the ends parameters run away
+            return found
+
+        low = self._correlation_limit(deviance, here, -1.0)
+        high = self._correlation_limit(deviance, here, 1.0)
+        return Interval(kind="correlation", factor=factor, effects=pair, estimate=estimate, low=low, high=high)
+
+    def residual_correlation(self, estimate: float) -> Interval:
+        """Return the interval of the correlation of residuals."""
+        last = len(self.levels) - 1
+        level, at = self.levels[last], self.place[len(self.levels) - 1]
+        kind = self.fit.residual.kind
+        phi = float(self.objective.split(self.phi)[at][0])
+        largest = int(np.bincount(level.codes[level.codes >= 0]).max())
+
+        def parameter(rho: float) -> Array:
+            if kind == "ar1":
+                return np.array([np.arctanh(rho)])
+            return np.log1p(largest * np.array([rho / (1 - rho)]))
+
+        here = float(np.tanh(phi)) if kind == "ar1" else np.expm1(phi) / largest / (1 + np.expm1(phi) / largest)
+        bottom = -1.0 if kind == "ar1" else -1.0 / (largest - 1)
+
+        def deviance(rho: float) -> float:
+            held = Held(level.structure, parameter(rho))
+            return self._minimum(self._with(last, held), self._start_with(last, held))[0]
+
+        low = self._correlation_limit(deviance, here, bottom, inside=True)
+        high = self._correlation_limit(deviance, here, 1.0, inside=True)
+        return Interval(kind="residual_correlation", factor=None, effects=(), estimate=estimate, low=low, high=high)
+
+    def _sd_limits(
+        self, criterion: FixedVariance, here: float, floor: float, factor: int | None, k: int
+    ) -> tuple[float, float]:
+        """Return the limits of a standard deviation, in the scale of the sweep."""
+        last = (here, self.phi)
+
+        def root(value: float) -> float:
+            nonlocal last
+            if value == here:
+                return 0.0
+            start = self._moved(last[1], factor, k, value / last[0]) if last[0] > 0 else self._opened(factor)
+            found, phi = self._minimum(criterion.at(value * value), start)
+            last = (value, phi)
+            return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
+
+        positive = here > 1e-6 * self.sigma
+        low = 0.0
+        if positive and floor - self.least > self.z**2:
+            low = self._crossing(root, -self.z, here, 0.7)
+        here = here if positive else 0.0
+        last = (here, self.phi)
+        return low, self._crossing(root, self.z, here, 1.4) if positive else self._crossing(
+            root, self.z, 0.01 * self.sigma, 1.6
+        )
+
+    def _crossing(self, root: Callable[[float], float], target: float, start: float, factor: float) -> float:
+        """Return where the signed root of the deviance is at the target, going from a start by a factor."""
+        root = cache(root)  # the search evaluates its ends again
+        inner, outer = start, start * factor
+        for _ in range(_STEPS):
+            if abs(root(outer)) > abs(target):
+                return float(brentq(lambda value: root(value) - target, inner, outer, rtol=_CLOSE))
+            inner, outer = outer, outer * factor
+        return np.inf if factor > 1 else 0.0
+
+    def _correlation_limit(
+        self, deviance: Callable[[float], float], here: float, end: float, *, inside: bool = False
+    ) -> float:
+        """Return the limit between the estimate and an end, or the end where it is within."""
+        if abs(end - here) < 1e-9:
+            return end
+
+        @cache
+        def root(rho: float) -> float:
+            return float(np.sqrt(max(deviance(rho) - self.least, 0.0))) - self.z
+
+        nearly = here + (end - here) * (1 - 1e-6) if inside else end
+        if root(nearly) < 0:
+            return end
+        return float(brentq(root, here, nearly, xtol=1e-7))
+
+    def _minimum(self, criterion: FixedVariance, start: Array) -> tuple[float, Array]:
+        """Return the least value over the free parameters, and where it is."""
+        if not len(start):
+            return criterion.value(start), start
+        phi, at, _ = minimise(cast(Objective, criterion), start)
+        opened = self._reopened(criterion.objective, phi)
+        if opened is not None:
+            other, there, _ = minimise(cast(Objective, criterion), opened)
+            if there.value < at.value:
+                phi, at = other, there
+        return cast(Point, at).value, phi
+
+    def _deviance(self, criterion: FixedVariance, start: Array) -> float:
+        return self._minimum(criterion, start)[0]
+
+    def _reopened(self, objective: Objective, phi: Array) -> Array | None:
+        """Return a start off the boundary if a level has lost a variance, which is a stationary point for any data."""
+        parts, moved = objective.split(phi), False
+        for number, structure in enumerate(objective.structures):
+            if structure.owns_residual or not isinstance(structure, (Full, Diagonal)):
+                continue
+            values = np.linalg.eigvalsh(structure.psi(parts[number]))
+            if values[0] < 1e-8 * max(1.0, float(values[-1])):
+                parts[number] = parts[number] + 0.3 * structure.start
+                moved = True
+        return np.concatenate(parts) if moved else None
+
+    def _moved(self, phi: Array, factor: int | None, k: int, ratio: float) -> Array:
+        """Return a start for the next value: one standard deviation multiplied by the ratio."""
+        if factor is None:
+            return phi
+        parts, at, level = self.objective.split(phi), self.place[factor], self.levels[factor]
+        own = level.structure
+        if isinstance(own, Full):
+            D = np.eye(own.q)
+            D[k, k] = ratio
+            parts[at] = triangle(own, _inverse(level.T) @ D @ level.T @ own.root(parts[at]))
+        else:
+            part = parts[at].copy()
+            part[k] *= ratio
+            parts[at] = part
+        return np.concatenate(parts)
+
+    def _opened(self, factor: int | None) -> Array:
+        """Return the optimum with the covariance of a factor off its boundary."""
+        parts = self.objective.split(self.phi)
+        if factor is not None:
+            at = self.place[factor]
+            parts[at] = parts[at] + 0.2 * self.objective.structures[at].start
+        return np.concatenate(parts)
+
+    def _with(self, level: int, structure: object) -> FixedVariance:
+        """Return the criterion with another structure for a level, its scale profiled out."""
+        structures = list(self.objective.structures)
+        structures[self.place[level]] = cast(Structure, structure)
+        objective = replace(self.objective, structures=tuple(structures))
+        return FixedVariance(objective=objective, weights=np.zeros(sum(_widths(objective))))
+
+    def _start_with(self, level: int, structure: object) -> Array:
+        parts = self.objective.split(self.phi)
+        parts[self.place[level]] = cast(Structure, structure).start
+        return np.concatenate(parts)
+
+    def _nothing(self) -> Array:
+        return np.zeros(sum(_widths(self.objective)))
+
+    def _span(self, level: int) -> tuple[int, int]:
+        widths = _widths(self.objective)
+        at = self.place[level]
+        return sum(widths[:at]), widths[at]
+
+    def _psi(self, factor: int) -> Array:
+        at, level = self.place[factor], self.levels[factor]
+        psi = self.objective.structures[at].psi(self.objective.split(self.phi)[at])
+        return level.T @ psi @ level.T.T
+
+    def _sizes(self, factor: int) -> Array:
+        """Return a typical relative standard deviation of every effect."""
+        level: Level = self.levels[factor]
+        sizes = np.sqrt(np.clip(np.diag(self._psi(factor)), 0, None))
+        return np.where(sizes > 1e-6 * np.diag(level.T), sizes, 0.3 * np.diag(level.T))
+
+
+def _inverse(matrix: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def _widths(objective: Objective) -> list[int]:
+    """Return the number of coordinates of every level."""
+    return [len(s.coordinates(s.start)) for s in objective.structures]
