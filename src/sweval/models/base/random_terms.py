@@ -84,7 +84,7 @@ def parse_random(random: Mapping[str, str], *, where: str = "random") -> tuple[R
         place = f'{where}, "{key}"'
         if not isinstance(key, str) or not isinstance(effects, str):
             raise DesignError("factors and their effects are texts.", where=place, fix=_EFFECTS)
-        factor = _factor(key, where=place)
+        factor = parse_factor(key, where=place)
         if any(set(factor) == set(other.factor) for other in found):
             raise DesignError("the same factor is named twice.", where=place, fix="Join its effects with +.")
         terms, intercept, diagonal = parse_effects(effects, where=place)
@@ -180,7 +180,7 @@ def split_level(name: str) -> tuple[str, str | None]:
     return (match[1], match[2]) if match else (name, None)
 
 
-def _factor(text: str, *, where: str) -> tuple[str, ...]:
+def parse_factor(text: str, *, where: str) -> tuple[str, ...]:
     """Return the grouping columns of a key such as `agency/client`."""
     reader = FormulaReader(text, where, 'A factor reads "agency", or "agency/client" for clients within agencies.')
     for at, sign, _ in reader.signs(0, len(text)):
