@@ -17,7 +17,9 @@ from sweval.errors import DesignError
 from sweval.models.engine.mixed.model import Array, Codes
 
 _BUDGET = 25_000_000
-"""Numbers in the largest array of cross-products by unit."""
+"""Numbers in an array of cross-products by unit above which crossed factors become border."""
+_JOINED = 25_000_000
+"""Numbers in the sums of joined units above which units are kept apart."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -250,7 +252,7 @@ def _leaf(
     new = (np.diff(kinds[:, order]) != 0).any(axis=0) | (np.diff(parent[order]) != 0)
     begin = np.flatnonzero(np.append(True, new))
     groups = len(begin)
-    if units > 1 and (2 * groups * q > units or groups * (q * m) ** 2 > _BUDGET):
+    if units > 1 and (2 * groups * q > units or groups * (q * m) ** 2 > _JOINED):
         return Leaf(
             A=np.ascontiguousarray(A.transpose(2, 0, 1)),
             count=np.ones(units),
@@ -286,7 +288,7 @@ def _totals(dense: Array, wide: sparse.csr_array | None, above: int, first: NDAr
     """Return the cross-products of all columns by unit of the second level."""
     across = 0 if wide is None else wide.shape[1]
     m, units = dense.shape[1] + across, len(first)
-    if units * m * m > 4 * _BUDGET:
+    if across and units * m * m > 8 * _BUDGET:
         raise DesignError(
             f"the crossed factors have {across} units, too many for this model.",
             fix="Make the factor with fewer units a fixed effect, or leave it out.",

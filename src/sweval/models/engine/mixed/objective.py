@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
@@ -69,8 +71,13 @@ class Objective:
 
     def split(self, phi: Array) -> list[Array]:
         """Return the parameters level by level."""
-        ends = np.cumsum([len(s.start) for s in self.structures])
-        return np.split(phi, ends[:-1])
+        return [phi[span] for span in self._spans]
+
+    @cached_property
+    def _spans(self) -> tuple[slice, ...]:
+        sizes = [len(s.start) for s in self.structures]
+        ends = list(accumulate(sizes))
+        return tuple(slice(end - size, end) for end, size in zip(ends, sizes, strict=True))
 
     def start(self) -> Array:
         """Return the neutral start."""
