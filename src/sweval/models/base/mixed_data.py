@@ -163,8 +163,7 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
         names=tuple(label for label, _, _ in blocks),
         terms=tuple(term for _, term, _ in blocks),
         random=tuple(parts),
-        levels=read.levels,
-        numeric=read.numeric,
+        read=read,
         rows=np.flatnonzero(rows.keep),
     )
     return MixedData(

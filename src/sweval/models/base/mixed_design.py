@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sweval.errors import DataError, DesignError, did_you_mean
 from sweval.frames import take
-from sweval.models.base.terms import Term, columns_of
+from sweval.models.base.terms import Read, Term, columns_of
 from sweval.models.base.values import counted, keyed, levels, missing, numbers
 
 if TYPE_CHECKING:
@@ -62,10 +62,8 @@ class MixedDesign:
         For every column given to the engine its name and its term, in their order.
     random
         The grouping factors, in the order given to the engine.
-    levels
-        Levels of every categorical column, reference first.
-    numeric
-        Values of every numeric column in the rows used, shape (n,).
+    read
+        Every column of fixed and random terms in the rows used, as numbers or levels.
     rows
         Numbers of the rows used (0 = first row of the data), shape (n,).
     """
@@ -74,9 +72,13 @@ class MixedDesign:
     names: tuple[str, ...]
     terms: tuple[Term, ...]
     random: tuple[RandomPart, ...]
-    levels: Mapping[str, tuple[str, ...]]
-    numeric: Mapping[str, Array]
+    read: Read
     rows: Codes
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Return the levels of every categorical column, reference first."""
+        return self.read.levels
 
     def columns(self) -> tuple[str, ...]:
         """Return every column of fixed and random terms once."""
@@ -96,7 +98,7 @@ class MixedDesign:
         codes: dict[str, Codes] = {}
         for name in self.columns():
             complete &= ~missing(table[name])
-            if name in self.levels:
+            if name in self.read.coded:
                 codes[name] = _known_levels(table[name], self.levels[name], where=where)
             else:
                 found[name], _ = numbers(table[name], where=where)
@@ -105,6 +107,11 @@ class MixedDesign:
     def fixed(self, numeric: Mapping[str, Array], codes: Mapping[str, Codes], rows: int) -> Array:
         """Return the design matrix of rows, shape (rows, columns), with every column that was given to the engine."""
         return design_columns(self.names, self.terms, self.levels, (numeric, codes), rows)
+
+    def used(self) -> Array:
+        """Return the design matrix of the rows used, with the columns that add nothing."""
+        codes = {name: code for name, (_, code) in self.read.coded.items()}
+        return self.fixed(self.read.numeric, codes, len(self.rows))
 
     def unit_codes(self, part: RandomPart, frame: Any, *, where: str) -> Codes:
         """Return the unit of every new row, -1 where the model has not seen it."""
