@@ -13,6 +13,7 @@ PUBLIC = [
     "ClusterRobust",
     "ClusterTrial",
     "Estimate",
+    "MixedModel",
     "PartiallyNested",
     "PrePost",
     "ReliableChange",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sweval.errors import SwevalError as SwevalError
     from sweval.models.cluster_robust import ClusterRobust as ClusterRobust
     from sweval.models.cluster_trial import ClusterTrial as ClusterTrial
+    from sweval.models.mixed_model import MixedModel as MixedModel
     from sweval.models.partially_nested import PartiallyNested as PartiallyNested
     from sweval.models.pre_post import PrePost as PrePost
     from sweval.models.reliable_change import ReliableChange as ReliableChange

@@ -106,13 +106,12 @@ def refuse_reused(groupings: Sequence[Grouping], crossed: Sequence[str], *, wher
     DesignError
         Naming both factors, how many ids are concerned, and the two ways out.
     """
-    for number, first in enumerate(groupings):
-        for second in groupings[number + 1 :]:
-            if set(first.columns) <= set(second.columns) or set(second.columns) <= set(first.columns):
+    for number, upper in enumerate(groupings):
+        for lower in groupings[number + 1 :]:  # people name the higher factor first; counts do not tell which it is
+            if set(upper.columns) <= set(lower.columns) or set(lower.columns) <= set(upper.columns):
                 continue
-            if {first.name, second.name} & set(crossed) or nested(first, second) or nested(second, first):
+            if {upper.name, lower.name} & set(crossed) or nested(lower, upper) or nested(upper, lower):
                 continue
-            lower, upper = (first, second) if first.units >= second.units else (second, first)
             several = int((spread(lower.codes, upper.codes) > 1).sum())
             within = factor_name((*upper.columns, *(name for name in lower.columns if name not in upper.columns)))
             raise DesignError(
