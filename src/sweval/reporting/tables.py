@@ -34,6 +34,7 @@ _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the de
 _PARTIALLY_NESTED = "partially nested"  # in the method of such designs, whose arms differ in who is in a group
 _DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
 _RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
+_COMPONENT = re.compile(r"residual$|[^\[]+: ")  # `agency: (Intercept)`, a standard deviation of random effects
 _LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
 
 
@@ -56,6 +57,8 @@ def block(row: Record) -> str:
         return "other"
     if metric == COMPARABLE:
         return "effects"
+    if measure == "sd" and metric is None and _COMPONENT.match(row["term"]):
+        return "other"
     if measure in _DESCRIPTIVE:
         return "participants"
     if measure in _RELIABILITY:
