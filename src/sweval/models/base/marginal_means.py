@@ -132,16 +132,16 @@ def _family(
         return []
     tests = asked.fitted.contrasts(np.stack([found.L[b] - found.L[a] for b, a in pairs]), df=df)
     p_values = _adjusted([test.p_value for test in tests], tests, len(members), adjust)
-    said = f"difference of {what}s, {DF_METHODS[df]}"
+    said = f"difference of {what}, {DF_METHODS[df]}"
     if adjust == "holm":
-        said += f", p-values adjusted by Holm for {len(pairs)} comparisons, intervals not adjusted"
+        said += f", adjusted for {len(pairs)} comparisons: p-values by Holm, intervals by Bonferroni"
     elif adjust == "tukey":
         said += f", p-values and intervals adjusted by Tukey for {len(members)} means"
     inside = _context(found, members[0], skip)
     rows = []
     for (b, a), test, p in zip(pairs, tests, p_values, strict=True):
         label = f"{_label(found, b, skip)} - {_label(found, a, skip)}{inside}"
-        reach = None if adjust != "tukey" else _tukey_reach(test.df, len(members), asked.conf_level)
+        reach = _reach(test.df, asked.conf_level, (len(pairs), len(members)), adjust)
         row = _row(asked, label, "contrast", test, method=said, reach=reach)
         rows.append(dataclasses.replace(row, p_value=p))
     if len(members) > 2:
@@ -161,7 +161,7 @@ def _joint(asked: Questions, found: Cells, members: list[int], said: tuple[str, 
         said[0],
         "joint_test",
         test.statistic,
-        method=f"F test that {said[1]}s are equal, {test.df_numerator} numerator df, {DF_METHODS[df]} in the "
+        method=f"F test that {said[1]} are equal, {test.df_numerator} numerator df, {DF_METHODS[df]} in the "
         "denominator",
         statistic=test.statistic,
         df=test.df_denominator,
@@ -185,13 +185,15 @@ def _adjusted(p: list[float], tests: Sequence[ContrastTest], means: int, adjust:
     return [float(value) for value in out]
 
 
-def _tukey_reach(df: float, means: int, level: float) -> float:
-    """Return how many standard errors a Tukey interval reaches."""
-    if means < 3:
-        return float(stdtrit(df, (1 + level) / 2))
-    from scipy.stats import studentized_range
+def _reach(df: float, level: float, sizes: tuple[int, int], adjust: str | None) -> float:
+    """Return how many standard errors an interval reaches, adjusted for the number of pairs or of means."""
+    pairs, means = sizes
+    if adjust == "tukey" and means > 2:
+        from scipy.stats import studentized_range
 
-    return float(studentized_range.ppf(level, means, df) / np.sqrt(2))
+        return float(studentized_range.ppf(level, means, df) / np.sqrt(2))
+    tail = (1 - level) / 2 / (pairs if adjust == "holm" else 1)
+    return float(stdtrit(df, 1 - tail))
 
 
 def _row(
@@ -222,7 +224,7 @@ def _row(
 
 
 def _what(trend: str | None) -> str:
-    return "marginal mean" if trend is None else f'slope on "{trend}"'
+    return "marginal means" if trend is None else f'slopes on "{trend}"'
 
 
 def _label(found: Cells, k: int, skip: int = 0) -> str:

@@ -226,10 +226,11 @@ class MixedResult(Result):
         by
             Columns within whose values to compare.
         method
-            "pairwise": every later combination against every earlier one. "reference": against the first.
+            "pairwise": every later combination less every earlier one, so that the sign is that of the coefficients.
+            "reference": every other less the first.
         adjust
-            Adjustment of the p-values within each value of `by`: "holm" (any contrasts; intervals stay unadjusted),
-            "tukey" (pairwise only; intervals too), or none.
+            Adjustment within each value of `by`: "holm" (any contrasts; Bonferroni intervals), "tukey" (all pairs), or
+            none.
 
         Returns
         -------

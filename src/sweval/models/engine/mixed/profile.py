@@ -25,6 +25,7 @@ Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 _CLOSE = 1e-7
 """Relative precision of a limit."""
 _STEPS = 80
+_NONE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +247,9 @@ class _Profile:
         inner, outer = start, start * factor
         for _ in range(_STEPS):
             if abs(root(outer)) > abs(target):
-                return float(brentq(lambda value: root(value) - target, inner, outer, rtol=_CLOSE))
+                found = float(brentq(lambda value: root(value) - target, inner, outer, rtol=_CLOSE))
+                # a limit on the estimate is none: the search has lost the optimum among rounding errors
+                return found if abs(found - start) > _NONE * start else np.nan
             inner, outer = outer, outer * factor
         return np.inf if factor > 1 else 0.0
 
@@ -264,6 +267,8 @@ class _Profile:
         nearly = here + (end - here) * (1 - 1e-6) if inside else end
         if root(nearly) < 0:
             return end
+        if root(here) >= 0:  # so near to 1 or -1 that numbers of 16 digits cannot tell; an origin far from the data
+            return np.nan
         return float(brentq(root, here, nearly, xtol=1e-7))
 
     def _minimum(self, criterion: FixedVariance, start: Array) -> tuple[float, Array]:
@@ -300,9 +305,11 @@ class _Profile:
         parts, at, level = self.objective.split(phi), self.place[factor], self.levels[factor]
         own = level.structure
         if isinstance(own, Full):
-            D = np.eye(own.q)
-            D[k, k] = ratio
-            parts[at] = triangle(own, _inverse(level.T) @ D @ level.T @ own.root(parts[at]))
+            # the least change that does it whatever the origin: the others follow by their regression on this effect
+            L = own.root(parts[at])
+            along = level.T[k] @ L
+            square = float(along @ along)
+            parts[at] = triangle(own, L + (ratio - 1) * np.outer(L @ along, along) / square if square > 0 else L)
         else:
             part = parts[at].copy()
             part[k] *= ratio
