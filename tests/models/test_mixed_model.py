@@ -42,6 +42,11 @@ def visits() -> pd.DataFrame:
     return pd.read_csv(FOLDER / "visits.csv")
 
 
+def of_agencies(frame: pd.DataFrame) -> pd.Series:
+    """Return an outcome of agencies on the rows of their clients."""
+    return frame.agency.str[1:].astype(float)
+
+
 def in_words(term: str) -> str:
     """Return R's name of a coefficient in ours: `armprogram:wave` is `arm[program]:wave`."""
     named = {"armprogram": "arm[program]", "sitenorth": "site[north]", "sitewest": "site[west]"}
@@ -254,6 +259,17 @@ def test_large_numbers_lose_no_digits(visits: pd.DataFrame) -> None:
     assert (twin.std_error, twin.df) == pytest.approx((row.std_error, row.df), rel=1e-5)
 
 
+def test_slopes_on_years_keep_their_numbers_and_get_a_note(visits: pd.DataFrame) -> None:
+    model = MixedModel(fixed="wave", random={"agency": "1 + wave", "agency/client": "1"})
+    one, other = model.fit(visits, "y"), model.fit(visits.assign(wave=visits.wave + 2018), "y")
+    assert other.fits[0].log_likelihood == pytest.approx(one.fits[0].log_likelihood, abs=1e-8)
+    for measure, term in (("coefficient", "wave"), ("sd", "agency: wave"), ("sd", "residual")):
+        row, twin = one.effect(measure, term=term), other.effect(measure, term=term)
+        assert (twin.estimate, twin.conf_low) == pytest.approx((row.estimate, row.conf_low), rel=1e-6)
+    assert any(note.startswith('The (Intercept) of "agency" is what varies at "wave" = 0') for note in other.notes)
+    assert not any(note.startswith("The (Intercept)") for note in one.notes)
+
+
 def test_clients_taken_as_different_are_pointed_out(visits: pd.DataFrame) -> None:
     named = visits.assign(id=visits.agency + visits.client.astype(str))
     result = MixedModel(fixed="arm", random={"agency": "1"}, client="id").fit(named, "y")
@@ -294,7 +310,14 @@ def test_the_outcome_is_named_once(visits: pd.DataFrame) -> None:
         ({"random": {"agency": "1 || sex"}}, DesignError, '"sex" is a category, and ||'),
         ({"random": {}}, DesignError, "no grouping factor"),
         ({"random": {"one": "1"}}, DesignError, 'all usable rows are in 1 unit of "one"'),
-        ({"random": {"row": "1"}}, DesignError, 'every row is a "row" of its own'),
+        ({"random": {"row": "1"}}, DesignError, "247 rows cannot tell them from the residuals"),
+        ({"random": {"pair": "1 + wave"}}, DesignError, "have 248 random effects"),
+        ({"random": {"arm": "1"}}, DesignError, 'the fixed terms tell the 2 "arm" apart'),
+        ({"fixed": "agency"}, DesignError, 'the fixed terms tell the 10 "agency" apart'),
+        ({"fixed": "arm + place"}, DesignError, 'the fixed terms tell the 10 "agency" apart'),
+        ({"random": {"agency": "1", "place": "1"}}, DesignError, "tell the same 10 units apart"),
+        ({"random": NESTED, "residual": "compound_symmetry(agency/client)"}, DesignError, "say the same"),
+        ({"random": NESTED, "residual": "unstructured(wave | agency/client)"}, DesignError, "say the same"),
         ({"fixed": "arm + y"}, DesignError, "both the outcome and a term"),
         ({"random": {"y": "1"}}, DesignError, "both the outcome and a grouping column"),
         ({"fixed": "copy"}, DesignError, "reproduce the outcome exactly"),
@@ -313,6 +336,8 @@ def test_refused(fields: dict, error: type, message: str, visits: pd.DataFrame) 
     frame = visits.assign(
         one="a",
         row=np.arange(len(visits)),
+        pair=np.arange(len(visits)) // 2,
+        place="in " + visits.agency,
         copy=2 * visits.y + 1,
         half=visits.wave / 2,
         bad=[0.0, -1.0, *[1.0] * (len(visits) - 2)],

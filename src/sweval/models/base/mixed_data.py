@@ -14,6 +14,7 @@ from sweval.errors import DesignError, did_you_mean
 from sweval.frames import wrap
 from sweval.models.base.complete_rows import CompleteRows, require_terms, take_rows
 from sweval.models.base.grouping import Grouping, group, refuse_reused
+from sweval.models.base.mixed_checks import refuse_doubles, refuse_without_variation
 from sweval.models.base.mixed_design import MixedDesign, RandomPart
 from sweval.models.base.random_terms import RandomTerm, effect_columns, random_columns
 from sweval.models.base.residual_terms import ResidualTerms
@@ -156,7 +157,9 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
             )
         )
     refuse_reused(groupings, request.crossed, where=where)
-    _refuse_without_variation(groupings, factors, request)
+    X = np.column_stack([values for _, _, values in blocks])
+    refuse_doubles(groupings, request.random, request.residual, where=where)
+    refuse_without_variation(y[rows.keep], X, (groupings, factors), outcome=request.outcome, where=where)
     residual, classes = _residual(kept, request, groupings)
     design = MixedDesign(
         model=model,
@@ -168,7 +171,7 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
     )
     return MixedData(
         y=y[rows.keep],
-        X=np.column_stack([values for _, _, values in blocks]),
+        X=X,
         factors=tuple(factors),
         residual=residual,
         weights=None if weights is None else weights[rows.keep],
@@ -222,31 +225,6 @@ def _read_part(rows: CompleteRows, names: tuple[str, ...], request: MixedRequest
 def _known(reference: Mapping[str, object], names: Sequence[str], request: MixedRequest) -> dict[str, object]:
     """Return the references of the terms, without one that belongs to the residual classes alone."""
     return {name: level for name, level in reference.items() if name in names or name != request.residual.classes}
-
-
-def _refuse_without_variation(groupings: Sequence[Grouping], factors: Sequence[Factor], request: MixedRequest) -> None:
-    """Refuse factors that have one unit, or as many units as rows."""
-    for own, factor in zip(groupings, factors, strict=False):
-        rows = int((own.codes >= 0).sum())
-        if own.units < 2:
-            raise DesignError(
-                f'all usable rows are in {counted(own.units, "unit")} of "{own.name}", so its variance cannot be '
-                "estimated.",
-                where=request.where,
-                fix="Leave the factor out; with one agency nothing can be said about agencies in general.",
-            )
-        if own.units == rows and request.residual.kind == "independent" and factor.q == 1:
-            raise DesignError(
-                f'every row is a "{own.name}" of its own, so its variance cannot be told from that of the residuals.',
-                where=request.where,
-                fix="Leave the factor out, or name a column whose units hold several rows.",
-            )
-    if len(factors) < len(groupings) and groupings[-1].units == int((groupings[-1].codes >= 0).sum()):
-        raise DesignError(
-            f'every row is a "{groupings[-1].name}" of its own, so residuals cannot correlate within it.',
-            where=request.where,
-            fix='Use residual="independent", or name a column whose units hold several rows.',
-        )
 
 
 def _residual(

@@ -10,6 +10,7 @@ import numpy as np
 from sweval.errors import DesignError
 from sweval.models.base.grouping import Grouping, highest
 from sweval.models.base.mixed_data import MixedData
+from sweval.models.base.mixed_design import RandomPart
 from sweval.models.base.rows import Facts, coefficient_rows
 from sweval.models.base.values import counted
 from sweval.models.engine.mixed.fit import Df, MixedFit
@@ -23,6 +24,8 @@ BESIDE = "_kenward_roger"
 _WORDS: dict[Df, str] = {"satterthwaite": "Satterthwaite df", "kenward-roger": "Kenward-Roger standard error and df"}
 _F_WORDS: dict[Df, str] = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger"}
 _ROUGH_DF = 4
+_FAR = 5
+"""How many ranges of a column zero lies away when an intercept no longer describes the data."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +108,7 @@ def notes_on_fit(fit: MixedFit, data: MixedData) -> list[str]:
         above = "/".join(part.columns[:-1])
         if len(part.columns) > 1 and all(set(other.columns) != set(part.columns[:-1]) for other in parts):
             notes.append(f'"{part.name}" stands without "{above}", so nothing is said to vary between "{above}".')
+        notes += _far_intercept(part, data)
     for k in fit.aliased:
         name, values = data.design.names[k], data.X[:, k]
         why = (
@@ -124,6 +128,21 @@ def notes_on_fit(fit: MixedFit, data: MixedData) -> list[str]:
             "below 0.0001). Do not use these numbers as they are; leave out a random term, or rescale a column."
         )
     return notes
+
+
+def _far_intercept(part: RandomPart, data: MixedData) -> list[str]:
+    """Return a note where a slope is on years or the like: what varies at zero is then far outside the data."""
+    slopes = [term[0] for term in part.terms if len(term) == 1 and term[0] in data.design.read.numeric]
+    far = []
+    for name in slopes if "(Intercept)" in part.names else []:
+        values = data.design.read.numeric[name]
+        if np.abs(values).min() > _FAR * np.ptp(values) > 0:
+            far.append(name)
+    return [
+        f'The (Intercept) of "{part.name}" is what varies at "{name}" = 0, far from the data: read its standard '
+        f'deviation and correlation with care, or count "{name}" from its first value.'
+        for name in far
+    ]
 
 
 def _untested(fit: MixedFit) -> tuple[ContrastTest, ...]:
