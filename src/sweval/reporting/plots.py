@@ -11,12 +11,24 @@ from typing import TYPE_CHECKING, Any
 from sweval.errors import SwevalError
 from sweval.reporting.cells import Record, levels
 from sweval.reporting.language import Language, load_language
+from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
 from sweval.reporting.tables import SIDES, block, by_side, measure_in_words, records, side
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = [
+    "drawn",
+    "forest",
+    "forest_in_words",
+    "forest_picture",
+    "influence",
+    "normal_quantiles",
+    "random_effects",
+    "residuals",
+]
 
 # Okabe and Ito's blue and vermillion, and grey: told apart with every kind of colour vision, in print by headings.
 _COLOURS = {"direct": "#0072B2", "indirect": "#D55E00", "unknown": "#555555"}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.objective import Objective, stack_chains
 from sweval.models.engine.mixed.structure import Structure, symmetric_basis
+
+_CLOSE = 1e-7
+"""Relative precision of a limit."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -209,7 +214,6 @@ class FixedVariance:
         return nu * float(np.log(self.square / share)) + left * share / self.square
 
 
-
 def correlated(unscale: Array, sizes: Array, pair: tuple[int, int], rho: float) -> Root:
     """Return a full covariance in which the correlation of two effects is held at rho.
 
@@ -247,6 +251,14 @@ def without(unscale: Array, sizes: Array, effect: int, *, diagonal: bool) -> Roo
             start.append(float(column == place))
     held = unscale @ np.stack(E) if E else np.zeros((0, q, q))
     return Root(held, np.zeros(len(E), dtype=bool), np.array(start))
+
+
+def root_between(function: Callable[[float], float], start: float, end: float) -> float:
+    """Return the root between two values; NaN where rounding errors hide it."""
+    try:
+        return float(brentq(function, start, end, xtol=_CLOSE * abs(end - start), rtol=_CLOSE))
+    except ValueError:
+        return np.nan
 
 
 def triangles(matrices: Array) -> Array:

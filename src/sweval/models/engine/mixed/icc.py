@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import fdtri, ndtri
 
 from sweval.models.engine.mixed.fit import MixedFit
-from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Point
+from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Point, root_between
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
 from sweval.models.engine.mixed.objective import Objective
@@ -234,7 +234,10 @@ class _Profile:
             least = np.inf if len(start) else held.value(start)
             for begin in (start, start + 0.3):  # a variance of zero is stationary for any data
                 if len(start) and (begin is start or (start < 1e-3).any()):
-                    least = min(least, minimise(cast(Objective, held), begin)[1].value)
+                    try:
+                        least = min(least, minimise(cast(Objective, held), begin)[1].value)
+                    except np.linalg.LinAlgError:  # V cannot be told from a singular one
+                        return np.nan
             return float(np.sqrt(max(least - self.least, 0.0))) - self.z
 
         return _limit(root, share, 0.0), _limit(root, share, _NEARLY_ONE)
@@ -244,4 +247,4 @@ def _limit(root: Callable[[float], float], share: float, end: float) -> float:
     """Return where the root is zero between the estimate and an end, or the end where it stays below."""
     if root(end) < 0 or share == end:
         return float(round(end))
-    return float(brentq(root, share, end, xtol=1e-8))
+    return root_between(root, share, end)

@@ -8,11 +8,18 @@ from functools import cache
 from typing import Literal, cast
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from sweval.models.engine.mixed.fit import MixedFit
-from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Held, Point, correlated, triangles, without
+from sweval.models.engine.mixed.fixed_parameter import (
+    FixedVariance,
+    Held,
+    Point,
+    correlated,
+    root_between,
+    triangles,
+    without,
+)
 from sweval.models.engine.mixed.levels import Level
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
@@ -22,8 +29,6 @@ from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
 
 Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 
-_CLOSE = 1e-7
-"""Relative precision of a limit."""
 _STEPS = 80
 _NONE = 1e-5
 
@@ -232,7 +237,7 @@ class _Profile:
             return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
 
         positive = here > 1e-6 * self.sigma
-        low = 0.0
+        low = np.nan if np.isnan(floor) else 0.0
         if positive and floor - self.least > self.z**2:
             low = self._crossing(root, -self.z, here, 0.7)
         here = here if positive else 0.0
@@ -246,8 +251,11 @@ class _Profile:
         root = cache(root)  # the search evaluates its ends again
         inner, outer = start, start * factor
         for _ in range(_STEPS):
-            if abs(root(outer)) > abs(target):
-                found = float(brentq(lambda value: root(value) - target, inner, outer, rtol=_CLOSE))
+            reached = abs(root(outer))
+            if np.isnan(reached):
+                return np.nan
+            if reached > abs(target):
+                found = root_between(lambda value: root(value) - target, inner, outer)
                 # a limit on the estimate is none: the search has lost the optimum among rounding errors
                 return found if abs(found - start) > _NONE * start else np.nan
             inner, outer = outer, outer * factor
@@ -269,13 +277,16 @@ class _Profile:
             return end
         if root(here) >= 0:  # so near to 1 or -1 that numbers of 16 digits cannot tell; an origin far from the data
             return np.nan
-        return float(brentq(root, here, nearly, xtol=1e-7))
+        return root_between(root, here, nearly)
 
     def _minimum(self, criterion: FixedVariance, start: Array) -> tuple[float, Array]:
         """Return the least value over the free parameters, and where it is."""
         if not len(start):
             return criterion.value(start), start
-        phi, at, _ = minimise(cast(Objective, criterion), start)
+        try:
+            phi, at, _ = minimise(cast(Objective, criterion), start)
+        except np.linalg.LinAlgError:  # V cannot be told from a singular one: the data say nothing here
+            return np.nan, start
         opened = self._reopened(criterion.objective, phi)
         if opened is not None:
             other, there, _ = minimise(cast(Objective, criterion), opened)
