@@ -13,6 +13,7 @@ PUBLIC = [
     "ClusterRobust",
     "ClusterTrial",
     "Estimate",
+    "Growth",
     "MixedModel",
     "PartiallyNested",
     "PrePost",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sweval.errors import SwevalError as SwevalError
     from sweval.models.cluster_robust import ClusterRobust as ClusterRobust
     from sweval.models.cluster_trial import ClusterTrial as ClusterTrial
+    from sweval.models.growth import Growth as Growth
     from sweval.models.mixed_model import MixedModel as MixedModel
     from sweval.models.partially_nested import PartiallyNested as PartiallyNested
     from sweval.models.pre_post import PrePost as PrePost
