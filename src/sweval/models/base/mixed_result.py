@@ -33,6 +33,23 @@ class MixedResult(Result):
         What all rows have in common.
     df
         Method of the degrees of freedom that the rows used.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sweval.models.mixed_model import MixedModel
+    >>> frame = pd.DataFrame({
+    ...     "agency": list("aaabbbcccdddeeefff"),
+    ...     "arm": ["usual"] * 9 + ["program"] * 9,
+    ...     "distress": [14, 12, 11, 15, 13, 17, 9, 11, 12, 8, 10, 7, 9, 11, 9, 12, 13, 10],
+    ... })
+    >>> result = MixedModel(fixed="arm", random={"agency": "1"}, reference={"arm": "usual"}).fit(frame, "distress")
+    >>> [(row.term, round(row.estimate, 2)) for row in result.marginal_means("arm").estimates]
+    [('arm[usual]', 12.67), ('arm[program]', 9.89)]
+    >>> result.contrasts("arm").estimates[0].term
+    'arm[program] - arm[usual]'
+    >>> result.predict(random=False).round(2).unique().tolist()
+    [12.67, 9.89]
     """
 
     fitted: MixedFit

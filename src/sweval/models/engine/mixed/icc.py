@@ -20,7 +20,8 @@ from sweval.models.engine.mixed.optimise import minimise
 from sweval.models.engine.mixed.structure import Diagonal, Structure
 
 _CLOSE = 1e-9
-_NEARLY_ONE = 1 - 1e-9
+_NEARLY_ZERO, _NEARLY_ONE = 1e-6, 1 - 1e-9
+_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +217,7 @@ class _Profile:
 
     def __init__(self, fit: MixedFit, z: float) -> None:
         self.z = z
-        self.place = placed_levels(fit)[1]
+        self.levels, self.place = placed_levels(fit)
         structures = cast(tuple[Structure, ...], tuple(_Variance(1) for _ in fit._objective.structures))
         objective = replace(fit._objective, structures=structures)
         self.inner = FixedVariance(objective=objective, weights=np.zeros(len(structures)))
@@ -240,11 +241,22 @@ class _Profile:
                         return np.nan
             return float(np.sqrt(max(least - self.least, 0.0))) - self.z
 
-        return _limit(root, share, 0.0), _limit(root, share, _NEARLY_ONE)
+        units = int(self.levels[factor].codes.max()) + 1
+        step = min(1.0, 2.6 * self.z / float(np.sqrt(2 * units)))
+        low = 0.0 if root(0.0) < 0 else _limit(root, share, -step)
+        return low, _limit(root, share, step)
 
 
-def _limit(root: Callable[[float], float], share: float, end: float) -> float:
-    """Return where the root is zero between the estimate and an end, or the end where it stays below."""
-    if root(end) < 0 or share == end:
-        return float(round(end))
-    return root_between(root, share, end)
+def _limit(root: Callable[[float], float], share: float, step: float) -> float:
+    """Return where the root is zero, going from the estimate in steps of its logit that double."""
+    inner = max(share, _NEARLY_ZERO)
+    at = float(np.log(inner / (1 - inner)))
+    for _ in range(_STEPS):
+        at, step = at + step, 2 * step
+        outer = float(1 / (1 + np.exp(-at)))
+        if outer > _NEARLY_ONE:
+            return 1.0
+        if root(outer) > 0:
+            return root_between(root, inner, outer)
+        inner = outer
+    return np.nan

@@ -30,6 +30,7 @@ from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
 Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 
 _STEPS = 80
+_LONGEST = 0.34
 _NONE = 1e-5
 
 
@@ -237,12 +238,15 @@ class _Profile:
             return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
 
         positive = here > 1e-6 * self.sigma
+        # with m units the standard error of log sd is at least 1 / sqrt(2 m); a first step of that size is not wasted
+        units = self.fit.n if factor is None else int(self.levels[factor].codes.max()) + 1
+        step = float(np.exp(min(_LONGEST, 1.3 * self.z / np.sqrt(2 * units))))
         low = np.nan if np.isnan(floor) else 0.0
         if positive and floor - self.least > self.z**2:
-            low = self._crossing(root, -self.z, here, 0.7)
+            low = self._crossing(root, -self.z, here, 1 / step)
         here = here if positive else 0.0
         last = (here, self.phi)
-        return low, self._crossing(root, self.z, here, 1.4) if positive else self._crossing(
+        return low, self._crossing(root, self.z, here, step) if positive else self._crossing(
             root, self.z, 0.01 * self.sigma, 1.6
         )
 
