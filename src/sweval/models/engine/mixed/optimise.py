@@ -83,7 +83,7 @@ def minimise(objective: Objective, start: Array) -> tuple[Array, Evaluation, flo
                 phi, at = phi + step, there
             break
         gain = at.value - there.value if there else -np.inf
-        trust = gain / fall
+        trust = gain / fall if fall > 0 else -np.inf
         if there and trust > 0.05:
             phi, at = phi + step, there
         if trust < 0.25:

@@ -8,7 +8,8 @@ structures, indefinite. What is left over of a level's units is summed by their 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from sweval.models.engine.mixed.border import Blocks, border_derivatives, border_value
 from sweval.models.engine.mixed.model import Array, inverse
 from sweval.models.engine.mixed.moments import Leaf, Moments
+
+_PART = 4096
+"""Units swept at a time where units are kept apart."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,44 +117,106 @@ def _leaf(found: Moments, psi: Array, basis: Array, order: int) -> _Carried:
         empty = np.zeros((0, J, m, m))
         return _Carried(logdet=0.0, d_logdet=none, dd_logdet=none, R=found.total, first_R=empty, second_R=empty)
     d = len(basis) if order else 0
+    logs = np.zeros(1 + d + d * (d + 1) // 2)
+    taken = np.zeros((len(logs), J, m, m))
+    for part, parents in _parts(leaf, J):
+        weight, some = _weights(part, psi, basis[:d])
+        logs += some
+        taken[:, parents] += _contract(part, weight, parents.stop - parents.start, m)
+    return _Carried(
+        logdet=float(logs[0]),
+        d_logdet=logs[1 : 1 + d],
+        dd_logdet=logs[1 + d :],
+        R=found.total - taken[0],
+        first_R=-taken[1 : 1 + d],
+        second_R=-taken[1 + d :],
+    )
+
+
+def _parts(leaf: Leaf, J: int) -> Iterator[tuple[Leaf, slice]]:
+    """Cut units that are kept apart into parts that stay in the processor's cache; a parent is never cut."""
+    if leaf.B is None or len(leaf.A) <= 2 * _PART:
+        yield leaf, slice(0, J)
+        return
+    units = len(leaf.A)
+    if J == 1:
+        cuts = [*range(0, units, _PART), units]
+        spans = [(slice(0, 1), start, end) for start, end in itertools.pairwise(cuts)]
+    else:
+        firsts = np.unique(np.searchsorted(leaf.starts, np.arange(0, units, _PART)))
+        ends = [*firsts[1:].tolist(), J]
+        begin = np.append(leaf.starts, units)
+        spans = [
+            (slice(a, b), int(begin[a]), int(begin[b])) for a, b in zip(firsts.tolist(), ends, strict=True) if a < b
+        ]
+    for parents, start, end in spans:
+        starts = np.zeros(1, dtype=np.intp) if J == 1 else leaf.starts[parents] - start
+        rows = slice(start, end)
+        yield (
+            Leaf(A=leaf.A[rows], count=leaf.count[rows], squares=None, B=leaf.B[:, :, rows], starts=starts),
+            parents,
+        )
+
+
+def _weights(leaf: Leaf, psi: Array, basis: Array) -> tuple[Array, Array]:
+    """Return W and its derivatives by group, shape (t, g, q, q), and log|I + A psi| with its derivatives, summed."""
+    d = len(basis)
     i, ell = _pairs(d)
     if psi.shape == (1, 1):
         a, count = leaf.A[:, 0, 0], leaf.count
         k = 1 / (1 + a * psi[0, 0])
         n = k * a
-        logdet = float(count @ np.log1p(a * psi[0, 0]))
-        b = basis[:d, 0, 0]
-        d_logdet = b * float(count @ n)
-        dd_logdet = -b[i] * b[ell] * float(count @ (n * n))
+        b = basis[:, 0, 0]
+        spread = float(count @ (n * n))
+        logs = [np.atleast_1d(count @ np.log1p(a * psi[0, 0])), b * float(count @ n), -b[i] * b[ell] * spread]
         weight = np.empty((1 + d + len(i), len(a), 1, 1))
         weight[0, :, 0, 0] = psi[0, 0] * k
         if d:
             weight[1 : 1 + d, :, 0, 0] = b[:, None] * (k * k)
             weight[1 + d :, :, 0, 0] = (-2 * b[i] * b[ell])[:, None] * (n * k * k)
-    else:
-        inside = np.eye(len(psi)) + leaf.A @ psi
-        K = inverse(inside)
-        N = K @ leaf.A
-        logdet = float(leaf.count @ np.linalg.slogdet(inside)[1])
-        weight = np.empty((1 + d + len(i), *K.shape))
-        weight[0] = psi @ K
-        ND = N @ basis[:d, None]
-        d_logdet = np.trace(ND, axis1=2, axis2=3) @ leaf.count
-        dd_logdet = -((ND[i] * np.swapaxes(ND[ell], 2, 3)).sum(axis=(2, 3)) @ leaf.count)
-        if d:
-            KD = np.swapaxes(K, 1, 2) @ basis[:, None]
-            weight[1 : 1 + d] = KD @ K
-            half = KD[ell] @ ND[i] @ K
-            weight[1 + d :] = -(half + np.swapaxes(half, 2, 3))
-    taken = _contract(leaf, weight, J, m)
-    return _Carried(
-        logdet=logdet,
-        d_logdet=d_logdet,
-        dd_logdet=dd_logdet,
-        R=found.total - taken[0],
-        first_R=-taken[1 : 1 + d],
-        second_R=-taken[1 + d :],
-    )
+        return weight, np.concatenate(logs)
+    K, log_inside = _inverse(np.eye(len(psi)) + _times(leaf.A, psi))
+    N = _times(K, leaf.A)
+    weight = np.empty((1 + d + len(i), *K.shape))
+    weight[0] = _times(psi, K)
+    ND = _times(N, basis[:, None])
+    logs = [
+        np.atleast_1d(leaf.count @ log_inside),
+        np.trace(ND, axis1=2, axis2=3) @ leaf.count,
+        -((ND[i] * _t(ND[ell])).sum(axis=(2, 3)) @ leaf.count),
+    ]
+    if d:
+        KD = _times(_t(K), basis[:, None])
+        weight[1 : 1 + d] = _times(KD, K)
+        NDK = _times(ND, K)
+        for number, (first, second) in enumerate(zip(i, ell, strict=True)):
+            weight[1 + d + number] = -_symmetric(_times(KD[second], NDK[first]))
+    return weight, np.concatenate(logs)
+
+
+def _inverse(X: Array) -> tuple[Array, Array]:
+    """Return inverse and log-determinant of a stack of matrices."""
+    if X.shape[-1] != 2:
+        return inverse(X), np.linalg.slogdet(X)[1]
+    determinant = X[:, 0, 0] * X[:, 1, 1] - X[:, 0, 1] * X[:, 1, 0]
+    out = np.empty_like(X)
+    out[:, 0, 0], out[:, 1, 1] = X[:, 1, 1], X[:, 0, 0]
+    out[:, 0, 1], out[:, 1, 0] = -X[:, 0, 1], -X[:, 1, 0]
+    return out / determinant[:, None, None], np.log(determinant)
+
+
+def _times(X: Array, Y: Array) -> Array:
+    """Return the products of stacks of small matrices; for many tiny ones sums beat a call per matrix."""
+    q = X.shape[-1]
+    if q > 3 or max(X.size, Y.size) < 1000:
+        return np.asarray(X @ Y, dtype=np.float64)
+    out = np.empty(np.broadcast_shapes(X.shape, Y.shape))
+    for a, b in itertools.product(range(q), range(q)):
+        total = X[..., a, 0] * Y[..., 0, b]
+        for c in range(1, q):
+            total = total + X[..., a, c] * Y[..., c, b]
+        out[..., a, b] = total
+    return out
 
 
 def _contract(leaf: Leaf, weight: Array, J: int, m: int) -> Array:
