@@ -38,11 +38,14 @@ class Root:
         Shape (t,).
     start
         Shape (t,).
+    own
+        Which parameters are zero only where a variance is lost, shape (t,).
     """
 
     E: Array
     logged: NDArray[np.bool_]
     start: Array
+    own: NDArray[np.bool_]
     owns_residual: bool = False
 
     @property
@@ -230,27 +233,140 @@ def correlated(unscale: Array, sizes: Array, pair: tuple[int, int], rho: float) 
     """
     q = len(sizes)
     order = [*pair, *(k for k in range(q) if k not in pair)]
-    E, logged, start = [], [], []
+    E, logged, start, own = [], [], [], []
     for place, k in enumerate(order):
         columns = [np.eye(q)[0], np.array([rho, np.sqrt(1 - rho * rho), *np.zeros(q - 2)])][place : place + 1]
         for direction in columns or list(np.eye(q)[: place + 1]):
             E.append(sizes[k] * np.outer(np.eye(q)[k], direction))
             logged.append(place < 2)
             start.append(0.0 if place < 2 else float(direction[place]))
-    return Root(unscale @ np.stack(E), np.array(logged), np.array(start))
+            own.append(place >= 2 and direction[place] == 1)
+    return Root(unscale @ np.stack(E), np.array(logged), np.array(start), np.array(own))
 
 
-def without(unscale: Array, sizes: Array, effect: int, *, diagonal: bool) -> Root:
-    """Return a covariance in which one effect does not vary at all; arguments as in `correlated`."""
-    q = len(sizes)
-    rest = [k for k in range(q) if k != effect]
-    E, start = [], []
-    for place, k in enumerate(rest):
-        for column in [place] if diagonal else range(place + 1):
-            E.append(sizes[k] * np.outer(np.eye(q)[k], np.eye(q)[column]))
-            start.append(float(column == place))
-    held = unscale @ np.stack(E) if E else np.zeros((0, q, q))
-    return Root(held, np.zeros(len(E), dtype=bool), np.array(start))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SdParts:
+    """What a covariance `L L'` is made of in which one standard deviation v is a number of its own.
+
+    `L = v first + sum_j x_j rest_j`, and `row' Psi row = v^2` whatever x. All but `first` lies across `row`, so however
+    far the origin of the columns is from the data the parts are well scaled.
+
+    Parameters
+    ----------
+    first
+        Shape (q, q).
+    rest
+        Shape (m, q, q).
+    together
+        So many of `rest` come first and say how other effects follow the one in question.
+    own
+        Which of `rest` are zero only where a variance is lost, shape (m,).
+    at
+        x of the covariance from which the parts were made, shape (m,).
+    """
+
+    first: Array
+    rest: Array
+    together: int
+    own: NDArray[np.bool_]
+    at: Array
+
+    def absent(self) -> Root:
+        """Return the covariance in which the effect in question does not vary at all."""
+        k = self.together
+        return Root(self.rest[k:], np.zeros(len(self.at) - k, dtype=bool), self.at[k:], self.own[k:])
+
+
+def sd_parts(row: Array, psi: Array, *, diagonal: bool) -> SdParts:
+    """Return the parts of a covariance.
+
+    Parameters
+    ----------
+    row
+        What makes the effect in question of the scaled effects, shape (q,).
+    psi
+        Covariance of the scaled effects, shape (q, q).
+    diagonal
+        Whether effects do not correlate; `row` then has one entry.
+    """
+    q, one = len(row), np.eye(len(row))
+    across = one[:, row == 0] if diagonal else np.linalg.svd(row[None])[2][1:].T
+    values, vectors = np.linalg.eigh(psi)
+    M = np.concatenate([row[None], across.T])
+    upper = np.linalg.qr((M @ (vectors * np.sqrt(np.clip(values, 0, None)))).T)[1]
+    L = upper.T * np.where(np.diag(upper) < 0, -1.0, 1.0)
+    places = [] if diagonal else [(i, 0) for i in range(1, q)]
+    places += [(i, j) for i in range(1, q) for j in ([i] if diagonal else range(1, i + 1))]
+    rest = [np.outer(across[:, i - 1], one[j]) for i, j in places]
+    return SdParts(
+        first=np.outer(row / (row @ row), one[0]),
+        rest=np.stack(rest) if rest else np.zeros((0, q, q)),
+        together=0 if diagonal else q - 1,
+        own=np.array([i == j for i, j in places], dtype=bool),
+        at=np.array([L[place] for place in places]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldSd:
+    """A covariance in which one standard deviation is held on the absolute scale.
+
+    Parameters are the log t of the residual variance, and x of the parts; relative to the residual variance
+    `Psi = exp(-t) L L'`, so small values held cost no more steps than large ones.
+    """
+
+    parts: SdParts
+    value: float
+    start: Array
+    owns_residual: bool = False
+
+    @property
+    def rest(self) -> Array:
+        """Return the free parts."""
+        return self.parts.rest
+
+    @property
+    def own(self) -> NDArray[np.bool_]:
+        """Tell which parameters are zero only where a variance is lost."""
+        return np.append(False, self.parts.own)
+
+    @property
+    def q(self) -> int:
+        """Return the number of random effects."""
+        return len(self.parts.first)
+
+    def root(self, phi: Array) -> Array:
+        """Return L, relative to the residual standard deviation."""
+        out: Array = np.exp(-phi[0] / 2) * (self.value * self.parts.first + np.einsum("t,tab->ab", phi[1:], self.rest))
+        return out
+
+    def psi(self, phi: Array) -> Array:
+        """Return the relative covariance."""
+        L = self.root(phi)
+        return L @ L.T
+
+    def basis(self, phi: Array) -> Array:
+        """Return the symmetric unit matrices."""
+        return symmetric_basis(self.q)[0]
+
+    def coordinates(self, phi: Array) -> Array:
+        """Return the lower triangle."""
+        return triangles(self.psi(phi)[None])[0]
+
+    def chain(self, phi: Array) -> tuple[Array, Array]:
+        """Return the derivatives of the lower triangle, shapes (b, t) and (t, t, b)."""
+        t, b, L = len(phi), self.q * (self.q + 1) // 2, self.root(phi)
+        outer = np.exp(-phi[0] / 2) * (self.rest @ L.T)
+        inner = np.exp(-phi[0]) * (self.rest[:, None] @ np.swapaxes(self.rest, 1, 2)[None])
+        psi, slopes = L @ L.T, outer + np.swapaxes(outer, 1, 2)
+        first = np.concatenate([-psi[None], slopes])
+        second = np.empty((t, t, self.q, self.q))
+        second[0, 0], second[1:, 1:] = psi, inner + np.swapaxes(inner, 2, 3)
+        second[0, 1:] = second[1:, 0] = -slopes
+        return triangles(first).T, triangles(second.reshape(t * t, self.q, self.q)).reshape(t, t, b)
+
+    def natural(self, phi: Array, sigma2: float) -> None:
+        """Say nothing: a profile makes no inference in these parameters."""
 
 
 def root_between(function: Callable[[float], float], start: float, end: float) -> float:

@@ -14,22 +14,24 @@ from sweval.models.engine.mixed.fit import MixedFit
 from sweval.models.engine.mixed.fixed_parameter import (
     FixedVariance,
     Held,
+    HeldSd,
     Point,
+    Root,
     correlated,
     root_between,
+    sd_parts,
     triangles,
-    without,
 )
 from sweval.models.engine.mixed.levels import Level
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
 from sweval.models.engine.mixed.objective import Objective
-from sweval.models.engine.mixed.optimise import minimise, optimise, triangle
+from sweval.models.engine.mixed.optimise import minimise, optimise
 from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
 
 Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 
-_STEPS = 80
+_STEPS = 12
 _LONGEST = 0.34
 _NONE = 1e-5
 
@@ -135,21 +137,27 @@ class _Profile:
 
     def sd(self, factor: int, k: int, estimate: float) -> Interval:
         """Return the interval of a standard deviation."""
-        level = self.levels[factor]
-        weights = self._nothing()
-        start, size = self._span(factor)
-        own = level.structure
-        squares = np.outer(level.T[k], level.T[k])
-        if isinstance(own, Full):
-            twice = 2 - np.eye(own.q)
-            weights[start : start + size] = triangles((squares * twice)[None])[0]
-        else:
-            weights[start : start + size] = np.diag(squares)
-        criterion = FixedVariance(objective=self.objective, weights=weights)
-        here = self.sigma * float(np.sqrt(max(criterion.share(self.phi), 0.0)))
-        absent = without(_inverse(level.T), self._sizes(factor), k, diagonal=not isinstance(own, Full))
-        floor = self._deviance(self._with(factor, absent), self._start_with(factor, absent))
-        low, high = self._sd_limits(criterion, here, floor, factor, k)
+        level, at, row = self.levels[factor], self.place[factor], self.levels[factor].T[k]
+        psi = self.sigma**2 * self.objective.structures[at].psi(self.objective.split(self.phi)[at])
+        parts = sd_parts(row, psi, diagonal=not isinstance(level.structure, Full))
+        here = float(np.sqrt(max(row @ psi @ row, 0.0)))
+        absent = parts.absent()
+        floor = self._minimum(self._with(factor, absent), self._start_with(factor, absent))[0]
+        before = sum(len(part) for part in self.objective.split(self.phi)[:at])
+        together = slice(before + 1, before + 1 + parts.together)
+
+        def evaluate(value: float, last: tuple[float, Array] | None) -> tuple[float, Array]:
+            structure = HeldSd(parts, value, np.append(2 * np.log(self.sigma), parts.at))
+            inner = self._with(factor, structure)
+            weights = inner.weights.copy()
+            span = _span(inner.objective, at)
+            weights[span] = triangles((np.outer(row, row) * (2 - np.eye(len(row))))[None])[0]
+            old, start = (here, self._start_with(factor, structure)) if last is None else (last[0], last[1].copy())
+            if old > 0:
+                start[together] *= value / old  # effects that correlate with this one follow it
+            return self._minimum(replace(inner, weights=weights, square=value * value), start)
+
+        low, high = self._sd_limits(evaluate, here, floor, int(level.codes.max()) + 1)
         return Interval(
             kind="sd", factor=factor, effects=(k,), estimate=estimate, low=low * self.scale, high=high * self.scale
         )
@@ -159,10 +167,14 @@ class _Profile:
         weights = self._nothing()
         last = len(self.levels) - 1
         if number or self.fit.residual.kind == "compound_symmetry":
-            weights[self._span(last)[0] + max(number - 1, 0)] = 1.0
+            weights[_span(self.objective, self.place[last]).start + max(number - 1, 0)] = 1.0
         criterion = FixedVariance(objective=self.objective, weights=weights, offset=1.0)
         here = self.sigma * float(np.sqrt(criterion.share(self.phi)))
-        low, high = self._sd_limits(criterion, here, np.inf, None, 0)
+
+        def evaluate(value: float, last: tuple[float, Array] | None) -> tuple[float, Array]:
+            return self._minimum(criterion.at(value * value), self.phi if last is None else last[1])
+
+        low, high = self._sd_limits(evaluate, here, np.inf, self.fit.n)
         return Interval(
             kind="residual_sd",
             factor=None,
@@ -223,47 +235,36 @@ class _Profile:
         return Interval(kind="residual_correlation", factor=None, effects=(), estimate=estimate, low=low, high=high)
 
     def _sd_limits(
-        self, criterion: FixedVariance, here: float, floor: float, factor: int | None, k: int
+        self,
+        evaluate: Callable[[float, tuple[float, Array] | None], tuple[float, Array]],
+        here: float,
+        floor: float,
+        units: int,
     ) -> tuple[float, float]:
         """Return the limits of a standard deviation, in the scale of the sweep."""
-        last = (here, self.phi)
 
-        def root(value: float) -> float:
-            nonlocal last
-            if value == here:
-                return 0.0
-            start = self._moved(last[1], factor, k, value / last[0]) if last[0] > 0 else self._opened(factor)
-            found, phi = self._minimum(criterion.at(value * value), start)
-            last = (value, phi)
-            return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
+        def search() -> Callable[[float], float]:
+            last: tuple[float, Array] | None = None
 
-        positive = here > 1e-6 * self.sigma
+            @cache  # the search evaluates its ends again
+            def root(value: float) -> float:
+                nonlocal last
+                if value == here:
+                    return 0.0
+                found, phi = evaluate(value, last)
+                last = (value, phi)
+                return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
+
+            return root
+
+        if not here > 1e-6 * self.sigma:
+            return 0.0, _crossing(search(), self.z, 0.01 * self.sigma, 0.5)
         # with m units the standard error of log sd is at least 1 / sqrt(2 m); a first step of that size is not wasted
-        units = self.fit.n if factor is None else int(self.levels[factor].codes.max()) + 1
-        step = float(np.exp(min(_LONGEST, 1.3 * self.z / np.sqrt(2 * units))))
+        step = min(_LONGEST, 1.3 * self.z / float(np.sqrt(2 * units)))
         low = np.nan if np.isnan(floor) else 0.0
-        if positive and floor - self.least > self.z**2:
-            low = self._crossing(root, -self.z, here, 1 / step)
-        here = here if positive else 0.0
-        last = (here, self.phi)
-        return low, self._crossing(root, self.z, here, step) if positive else self._crossing(
-            root, self.z, 0.01 * self.sigma, 1.6
-        )
-
-    def _crossing(self, root: Callable[[float], float], target: float, start: float, factor: float) -> float:
-        """Return where the signed root of the deviance is at the target, going from a start by a factor."""
-        root = cache(root)  # the search evaluates its ends again
-        inner, outer = start, start * factor
-        for _ in range(_STEPS):
-            reached = abs(root(outer))
-            if np.isnan(reached):
-                return np.nan
-            if reached > abs(target):
-                found = root_between(lambda value: root(value) - target, inner, outer)
-                # a limit on the estimate is none: the search has lost the optimum among rounding errors
-                return found if abs(found - start) > _NONE * start else np.nan
-            inner, outer = outer, outer * factor
-        return np.inf if factor > 1 else 0.0
+        if floor - self.least > self.z**2:
+            low = _crossing(search(), -self.z, here, -step)
+        return low, _crossing(search(), self.z, here, step)
 
     def _correlation_limit(
         self, deviance: Callable[[float], float], here: float, end: float, *, inside: bool = False
@@ -298,46 +299,22 @@ class _Profile:
                 phi, at = other, there
         return cast(Point, at).value, phi
 
-    def _deviance(self, criterion: FixedVariance, start: Array) -> float:
-        return self._minimum(criterion, start)[0]
-
     def _reopened(self, objective: Objective, phi: Array) -> Array | None:
         """Return a start off the boundary if a level has lost a variance, which is a stationary point for any data."""
         parts, moved = objective.split(phi), False
         for number, structure in enumerate(objective.structures):
-            if structure.owns_residual or not isinstance(structure, (Full, Diagonal)):
-                continue
-            values = np.linalg.eigvalsh(structure.psi(parts[number]))
-            if values[0] < 1e-8 * max(1.0, float(values[-1])):
-                parts[number] = parts[number] + 0.3 * structure.start
-                moved = True
+            if isinstance(structure, Root | HeldSd):
+                size = self.sigma if isinstance(structure, HeldSd) else 1.0
+                lost = structure.own & (np.abs(parts[number]) < 1e-4 * size)
+                if lost.any():
+                    parts[number] = parts[number] + 0.3 * size * lost
+                    moved = True
+            elif isinstance(structure, Full | Diagonal) and not structure.owns_residual:
+                values = np.linalg.eigvalsh(structure.psi(parts[number]))
+                if values[0] < 1e-8 * max(1.0, float(values[-1])):
+                    parts[number] = parts[number] + 0.3 * structure.start
+                    moved = True
         return np.concatenate(parts) if moved else None
-
-    def _moved(self, phi: Array, factor: int | None, k: int, ratio: float) -> Array:
-        """Return a start for the next value: one standard deviation multiplied by the ratio."""
-        if factor is None:
-            return phi
-        parts, at, level = self.objective.split(phi), self.place[factor], self.levels[factor]
-        own = level.structure
-        if isinstance(own, Full):
-            # the least change that does it whatever the origin: the others follow by their regression on this effect
-            L = own.root(parts[at])
-            along = level.T[k] @ L
-            square = float(along @ along)
-            parts[at] = triangle(own, L + (ratio - 1) * np.outer(L @ along, along) / square if square > 0 else L)
-        else:
-            part = parts[at].copy()
-            part[k] *= ratio
-            parts[at] = part
-        return np.concatenate(parts)
-
-    def _opened(self, factor: int | None) -> Array:
-        """Return the optimum with the covariance of a factor off its boundary."""
-        parts = self.objective.split(self.phi)
-        if factor is not None:
-            at = self.place[factor]
-            parts[at] = parts[at] + 0.2 * self.objective.structures[at].start
-        return np.concatenate(parts)
 
     def _with(self, level: int, structure: object) -> FixedVariance:
         """Return the criterion with another structure for a level, its scale profiled out."""
@@ -354,11 +331,6 @@ class _Profile:
     def _nothing(self) -> Array:
         return np.zeros(sum(_widths(self.objective)))
 
-    def _span(self, level: int) -> tuple[int, int]:
-        widths = _widths(self.objective)
-        at = self.place[level]
-        return sum(widths[:at]), widths[at]
-
     def _psi(self, factor: int) -> Array:
         at, level = self.place[factor], self.levels[factor]
         psi = self.objective.structures[at].psi(self.objective.split(self.phi)[at])
@@ -373,6 +345,28 @@ class _Profile:
 
 def _inverse(matrix: Array) -> Array:
     return np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+
+
+def _crossing(root: Callable[[float], float], target: float, start: float, step: float) -> float:
+    """Return where the signed root of the deviance is at the target, going from a start in growing steps of its log."""
+    inner = start
+    for _ in range(_STEPS):
+        outer, step = inner * float(np.exp(step)), 1.5 * step
+        reached = abs(root(outer))
+        if np.isnan(reached):
+            return np.nan
+        if reached > abs(target):
+            found = root_between(lambda value: root(value) - target, inner, outer)
+            # a limit on the estimate is none: the search has lost the optimum among rounding errors
+            return found if abs(found - start) > _NONE * start else np.nan
+        inner = outer
+    return np.inf if step > 0 else 0.0
+
+
+def _span(objective: Objective, at: int) -> slice:
+    """Return where the coordinates of a level are."""
+    widths = _widths(objective)
+    return slice(sum(widths[:at]), sum(widths[: at + 1]))
 
 
 def _widths(objective: Objective) -> list[int]:
