@@ -69,14 +69,16 @@ def timeline(
     before, after = label_key(roles.baseline), [label_key(value) or "" for value in roles.outcome_waves]
     _require_waves(before, after, labels, roles)
     clock = _clock(labels if not after else [*after, *filter(None, [before])], labels, roles, times)
-    if not clock and need_times:
-        pairs = ", ".join(f'"{label}": {number}' for number, label in enumerate(labels))
-        raise DesignError(
-            f'the waves of "{roles.wave}" are not numbers ({quoted(labels)}), and a line needs their times.',
-            where=roles.where,
-            fix=f'Say the times in any unit, for example times={{{pairs}}}; or compare wave by wave: shape="waves".',
-        )
     order, known = _in_time(column, codes, labels)
+    if not clock and need_times:
+        shown = [labels[k] for k in order]
+        pairs = ", ".join(f'"{label}": {number}' for number, label in enumerate(shown))
+        raise DesignError(
+            f'the waves of "{roles.wave}" are not numbers ({quoted(shown)}), and a line needs their times.',
+            where=roles.where,
+            fix=f"Say them in any unit, if they are one apart: times={{{pairs}}}. "
+            'Or compare wave by wave: shape="waves".',
+        )
     if clock:
         order, known = sorted(order, key=lambda k: clock.get(labels[k], np.inf)), True
     start = labels[order[0]] if before is None else before
