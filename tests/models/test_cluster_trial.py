@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from sweval.effects.kernel import small_sample_factor
 from sweval.effects.variance_components import anova_icc
@@ -15,28 +18,69 @@ from sweval.models.engine.sandwich import cluster_covariance
 TRIAL = {"arm": "arm", "treated": "training", "control": "usual", "cluster": "agency"}
 
 
-def test_effect_is_hedges_2007_with_equal_clusters_written_out(program: pd.DataFrame) -> None:
-    """c and h for equal n (Hedges 2007, eq. 15 and text below 17 as in our effects page); SE from CR2."""
+def test_equal_clusters_are_a_t_test_of_cluster_means_and_hedges_2007_written_out(program: pd.DataFrame) -> None:
+    """With equal n the mixed model is the t test of the means; c and h as Hedges (2007), eq. 15 and text below 17."""
     frame = program.groupby("agency", group_keys=False).head(8).reset_index(drop=True)
     frame["post"] += 2.5 * (pd.factorize(frame.agency)[0] % 3)  # a clear intraclass correlation
     result = ClusterTrial(**TRIAL).fit(frame, "post", better="lower")
     n, N = 8, 80
     codes, arm = pd.factorize(frame.agency)[0], (frame.arm == "training").to_numpy()
-    rho = anova_icc(frame.post, codes, arm.astype(int)).icc
+    rho = anova_icc(frame.post, codes, arm.astype(int)).icc  # of equal clusters REML is the analysis of variance
     assert rho > 0.2
+    means = frame.groupby("agency").post.mean()
+    trained = frame.groupby("agency").arm.first() == "training"
+    test = stats.ttest_ind(means[trained], means[~trained])
+    difference = means[trained].mean() - means[~trained].mean()
+    error = difference / test.statistic
+    row, robust = result.effect("coefficient", term="arm[training]"), result.effect("coefficient_cr2")
+    # 1e-7: the variances are found by a search
+    assert (row.estimate, row.std_error, row.df) == pytest.approx((difference, error, 8.0), rel=1e-7)
+    other = result.effect("coefficient_kenward_roger")
+    assert (other.std_error, other.df) == pytest.approx((row.std_error, row.df), rel=1e-7)
     S = np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in (frame.post[arm], frame.post[~arm])) / (N - 2))
     c = np.sqrt(1 - 2 * (n - 1) * rho / (N - 2))
     h = ((N - 2) - 2 * (n - 1) * rho) ** 2 / (
         (N - 2) * (1 - rho) ** 2 + n * (N - 2 * n) * rho**2 + 2 * (N - 2 * n) * rho * (1 - rho)
     )
-    X = np.column_stack([np.ones(N), arm]).astype(float)
-    test = cluster_covariance(least_squares(frame.post.to_numpy(), X), codes).contrast(np.array([0, 1.0]))
     effect = result.effect("hedges_g")
-    # 1e-10: the same closed form, once by traces over the layout
-    assert effect.estimate == pytest.approx(-float(small_sample_factor(h)) * c * test.estimate / S, rel=1e-10)
-    assert effect.weight_variance == pytest.approx((c * test.std_error / S) ** 2, rel=1e-10)
-    assert (effect.df, effect.p_value) == pytest.approx((test.df, test.p_value), rel=1e-9)
-    assert result.effect("icc").estimate == pytest.approx(rho, rel=1e-12)
+    assert effect.estimate == pytest.approx(-float(small_sample_factor(h)) * c * difference / S, rel=1e-7)
+    assert effect.weight_variance == pytest.approx((c * error / S) ** 2, rel=1e-7)
+    assert (effect.df, effect.p_value) == pytest.approx((8.0, test.pvalue), rel=1e-7)
+    assert result.effect("icc").estimate == result.fits[0].icc == pytest.approx(rho, rel=1e-7)
+    X = np.column_stack([np.ones(N), arm]).astype(float)
+    beside = cluster_covariance(least_squares(frame.post.to_numpy(), X), codes).contrast(np.array([0, 1.0]))
+    assert (robust.estimate, robust.std_error, robust.df) == pytest.approx(
+        (beside.estimate, beside.std_error, beside.df), rel=1e-12
+    )
+    assert "least squares, CR2" in robust.method
+
+
+def test_twenty_clusters_need_no_kenward_roger() -> None:
+    rng = np.random.default_rng(8)
+    agency = np.repeat(np.arange(20), 9)
+    frame = pd.DataFrame({"agency": agency, "arm": np.where(agency % 2, "training", "usual")})
+    frame["y"] = rng.normal(size=20)[agency] + rng.normal(size=180)
+    rows = ClusterTrial(**TRIAL).fit(frame, "y", better="lower").estimates
+    assert [row.measure for row in rows if row.measure.startswith("coefficient_")] == ["coefficient_cr2"]
+    fewer = ClusterTrial(**TRIAL).fit(frame[frame.agency < 19], "y", better="lower").estimates
+    assert [row.measure for row in fewer if row.measure.startswith("coefficient_")] == [
+        "coefficient_kenward_roger", "coefficient_cr2",
+    ]  # fmt: skip
+
+
+def test_a_register_of_many_clients_is_quick() -> None:
+    rng = np.random.default_rng(9)
+    n = 200_000
+    agency = rng.integers(0, 400, n)
+    frame = pd.DataFrame(
+        {"agency": agency, "arm": np.where(agency % 2, "training", "usual"), "pre": rng.normal(size=n)}
+    )
+    frame["y"] = 0.1 * rng.normal(size=400)[agency] + frame.pre + rng.normal(size=n)
+    start = time.process_time()
+    result = ClusterTrial(**TRIAL, baseline="pre").fit(frame, "y", better="lower")
+    # 2 s where it was written; ten times that is a cost that grows with the square of something
+    assert time.process_time() - start < 20
+    assert result.effect("icc").estimate == pytest.approx(0.005, abs=0.002)  # .01 / (.01 + 2)
 
 
 def test_facts(program: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Two arms of clients: the classical tests, and CR2 where a cluster is named."""
+"""Two arms of clients: the classical tests, and a mixed model with CR2 beside it where a cluster is named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sweval.effects.kernel import standardize
 from sweval.models.engine.ols import least_squares
 from sweval.models.engine.sandwich import cluster_covariance
 from sweval.models.two_group import TwoGroup
+from sweval.result import CHECK
 
 ARMS = {"arm": "offer", "treated": "group_work", "control": "usual"}
 
@@ -54,6 +55,8 @@ def test_rows_stand_in_the_promised_order(program: pd.DataFrame) -> None:
         ("offer[group_work]", "coefficient"),
         ("pre", "coefficient"),
         ("sex[m]", "coefficient"),
+        ("offer[group_work]", "coefficient_kenward_roger"),
+        ("offer[group_work]", "coefficient_cr2"),
         ("offer[group_work]", "hedges_g"),
         ("offer[usual]", "mean"),
         ("offer[usual]", "sd"),
@@ -64,22 +67,42 @@ def test_rows_stand_in_the_promised_order(program: pd.DataFrame) -> None:
         ("offer[group_work]", "baseline_mean"),
         ("offer[group_work]", "baseline_sd"),
         ("agency", "icc"),
+        ("agency: (Intercept)", "sd"),
+        ("residual", "sd"),
     ]
     assert {(row.comparison, row.service, row.outcome, row.better) for row in result.estimates} == {
         ("Offer", "group", "post", "lower")
     }
-    assert result.estimates[4].adjusted is True
+    assert result.estimates[6].adjusted is True
 
 
-def test_with_clusters_the_test_is_cr2(program: pd.DataFrame) -> None:
+def test_with_clusters_cr2_stands_beside_the_mixed_model(program: pd.DataFrame) -> None:
     result = TwoGroup(**ARMS, baseline="pre", cluster="agency").fit(program, "post", better="lower")
     X = np.column_stack([np.ones(len(program)), program.offer == "group_work", program.pre]).astype(float)
     robust = cluster_covariance(least_squares(program.post.to_numpy(), X), pd.factorize(program.agency)[0])
-    expected, row = robust.contrast(np.array([0, 1.0, 0])), result.effect("coefficient", term="offer[group_work]")
-    assert (row.std_error, row.df) == pytest.approx((expected.std_error, expected.df), rel=1e-12)
+    expected, row = robust.contrast(np.array([0, 1.0, 0])), result.effect("coefficient_cr2")
+    assert (row.estimate, row.std_error, row.df) == pytest.approx(
+        (expected.estimate, expected.std_error, expected.df), rel=1e-12
+    )
     assert result.effect("hedges_g").level_assigned == "client"
     assert result.effect("hedges_g").clusters == 10
-    assert 0 < result.effect("icc").estimate < 1
+    icc = result.effect("icc")
+    assert 0 <= icc.conf_low < icc.estimate < icc.conf_high < 1
+    assert 'The model takes the effect as the same in every "agency".' in result.notes
+
+
+def test_an_effect_that_differs_between_agencies_is_said() -> None:
+    """The random intercept alone takes the effect as one; where it is not, CR2 shows it."""
+    rng = np.random.default_rng(6)
+    agency = np.repeat(np.arange(10), 40)
+    offer = np.tile([0, 1], 200)
+    y = rng.normal(size=400) + (1 + 1.5 * rng.normal(size=10)[agency]) * offer
+    frame = pd.DataFrame({"agency": agency, "offer": np.where(offer, "group_work", "usual"), "post": y})
+    result = TwoGroup(**ARMS, cluster="agency").fit(frame, "post", better="lower")
+    (note,) = [note for note in result.notes if note.startswith(CHECK)]
+    model, robust = result.effect("coefficient", term="offer[group_work]"), result.effect("coefficient_cr2")
+    assert f"{robust.std_error / model.std_error:.1f} times as large" in note
+    assert 'The effect seems to differ between "agency"' in note
 
 
 def test_whole_clusters_are_recognised(program: pd.DataFrame) -> None:

@@ -34,10 +34,12 @@ class ClusterTrial(Comparison):
 
     Notes
     -----
-    Least squares of the outcome on arm, baseline and covariates; CR2 standard errors with Satterthwaite's df (Bell &
-    McCaffrey 2002; Pustejovsky & Tipton 2018), which hold their level with few clusters. The effect is Hedges' g for
-    clusters (Hedges 2007): the adjusted difference over the pooled unadjusted standard deviation of clients, with the
-    design factor and df that follow from the intraclass correlation.
+    Mixed model (REML) of the outcome on arm, baseline and covariates with a random intercept of the cluster, as
+    `lmer(y ~ arm + baseline + (1 | cluster))`; Satterthwaite's df, and those of Kenward and Roger where the variance
+    between clusters is estimated at zero. Beside it stand Kenward and Roger's test below 20 clusters
+    (`coefficient_kenward_roger`) and least squares with CR2 (`coefficient_cr2`; Bell & McCaffrey 2002; Pustejovsky &
+    Tipton 2018). The effect is Hedges' g for clusters (Hedges 2007): the adjusted difference over the pooled unadjusted
+    standard deviation of clients, with the design factor and df that follow from the intraclass correlation.
 
     Examples
     --------

@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweval.effects.variance_components import VarianceComponents, moment_components, pooled_sd_moments
+from sweval.effects.variance_components import pooled_sd_moments
 from sweval.errors import DesignError
-from sweval.models.base.clustered import ROBUST, effect_test, few_df_note, robust_tests
+from sweval.models.base.clustered import CR2, ROBUST, effect_test, few_df_note
 from sweval.models.base.comparison import Comparison
+from sweval.models.base.comparison_model import ComparisonModel, beside_rows, equal_effects_note, fit_comparison
+from sweval.models.base.nested_variances import NestedVariances, nested_variances
 from sweval.models.base.roles import Roles
-from sweval.models.base.rows import NEGATIVE, Facts, Unit, arm_rows, coefficient_rows, effect_row, pooled_sd
-from sweval.models.base.sample import Sample
+from sweval.models.base.rows import Facts, Unit, arm_rows, effect_row, interval_columns, pooled_sd
+from sweval.models.base.sample import Codes, Sample
 from sweval.models.engine.group_means import deviations, group_mean_difference
 from sweval.models.engine.ols import least_squares
-from sweval.models.engine.sandwich import ContrastTest
-from sweval.result import Estimate, Fit, Result
+from sweval.models.engine.sandwich import cluster_covariance
+from sweval.result import Estimate, Result
 
 _VARIANCES = ("auto", "within", "total")
+WELCH = "_welch"
+"""Ends the measure of the effect by Welch's test of group means, beside that of the mixed model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +52,13 @@ class PartiallyNested(Comparison):
 
     Notes
     -----
-    Without `cluster`: difference between the mean of the group means and the control mean, each adjusted by slopes
-    pooled within groups and control arm; Welch's standard error with Satterthwaite's df. With `cluster`: differences
-    within agencies (agency fixed effects), CR2 by agency with Satterthwaite's df, which covers groups and agencies
-    alike. The effect is Hedges' g over the pooled person standard deviation, with the design factor and df of the
-    layout.
+    Mixed model (REML) of the outcome on arm, baseline and covariates: a random effect of the group in the treated arm
+    only, a residual variance of its own in each arm, a random intercept of the agency where `cluster` is named (as
+    Bauer, Sterba & Hallfors 2008, Multivariate Behavioral Research 43, 210-236). Satterthwaite's df, and those of
+    Kenward and Roger where a variance is estimated at zero. Beside it stands an analysis that does not need the model:
+    without `cluster` Welch's test of the group means against the control clients (`coefficient_welch`), with `cluster`
+    differences within agencies with CR2 (`coefficient_cr2`), which allows any resemblance in an agency. The effect is
+    Hedges' g over the pooled person standard deviation, with the design factor and df of the layout.
 
     Examples
     --------
@@ -92,59 +98,63 @@ class PartiallyNested(Comparison):
                 where=self.where,
                 fix="At least two groups are needed, better four or more.",
             )
+        self._refuse_groups_of_one(groups)
         if self.cluster is None:
             facts = replace(facts, clusters=int(groups.max()) + 1)
-        terms, tests, how, notes = self._by_groups(sample) if self.cluster is None else self._by_agency(sample)
-        adjusted = any(label in terms for label in sample.adjusters[1])
-        effects, icc = self._effects(sample, facts, tests[terms.index(self.effect_term)], how, adjusted)
-        rows = [
-            *coefficient_rows(facts, terms, tests, method=how),
-            *effects,
-            *arm_rows(
-                facts,
-                sample,
-                self.arm,
-                (self.control, self.treated),
-                units=groups if self.cluster is None else sample.cluster,
-            ),
-            *icc,
+        beside, said = self._by_group_means(sample, facts) if self.cluster is None else self._by_agency(sample, facts)
+        model = fit_comparison(self, sample, self._units(sample), by_arm=True)
+        chosen, other = self._variances(sample, model)
+        effects = [
+            self._effect(sample, facts, model, chosen, "hedges_g"),
+            self._effect(sample, facts, model, other, "hedges_g_alternative"),
         ]
-        record = Fit(
-            outcome=sample.outcome,
-            model="group means, Welch" if self.cluster is None else f"fixed effects and CR2 by {self.cluster}",
-            rows=sample.rows,
-            used=sample.n,
-            dropped=sample.rows - sample.n,
-            clusters=facts.clusters,
-            icc=icc[0].estimate,
-            converged=True,
-            engine="sweval least squares",
-        )
-        return Result(estimates=tuple(rows), fits=(record,), notes=(*sample.notes, *notes, *self._said(effects)))
+        icc = self._icc(facts, chosen)
+        counted = groups if self.cluster is None else sample.cluster
+        rows = [
+            *model.rows(facts),
+            *beside,
+            *effects,
+            *arm_rows(facts, sample, self.arm, (self.control, self.treated), units=counted),
+            *icc,
+            *model.component_rows(facts),
+        ]
+        few = few_df_note(model.effect, self.cluster or self.group)
+        if self.cluster is not None:
+            said = [*said, equal_effects_note(beside[0].std_error or 0.0, model.effect.std_error, self.cluster)]
+        notes = (*sample.notes, *model.notes, *said, *few, self._said(effects, chosen.control))
+        return Result(estimates=tuple(rows), fits=(model.record(sample, facts, icc=icc[0].estimate),), notes=notes)
 
-    def _by_groups(self, sample: Sample) -> tuple[tuple[str, ...], tuple[ContrastTest, ...], str, list[str]]:
+    def _units(self, sample: Sample) -> list[tuple[str, Codes]]:
+        """Return name and codes of the grouping factors."""
+        units = [(self.group, sample.groups(where=self.where))]
+        return units if self.cluster is None else [*units, (self.cluster, sample.clusters(where=self.where))]
+
+    def _refuse_groups_of_one(self, groups: Codes) -> None:
+        """Refuse groups that all hold one client."""
+        if np.bincount(groups[groups >= 0]).max() == 1:
+            raise DesignError(
+                f'every "{self.group}" holds one client only, so clients are not in groups.',
+                where=self.where,
+                fix="Name the column of the groups; without groups use TwoGroup.",
+            )
+
+    def _by_group_means(self, sample: Sample, facts: Facts) -> tuple[list[Estimate], list[str]]:
         """Compare group means with control clients."""
         adjusters, labels = sample.adjusters
         found = group_mean_difference(sample.y, adjusters, sample.groups(where=self.where))
         dropped = [label for number, label in enumerate(labels) if number not in found.kept]
         notes = [
-            f'"{label}" was not adjusted for: it does not vary within groups and the control arm, or repeats others.'
+            f'The row coefficient_welch is not adjusted for "{label}", which does not vary within groups and the '
+            "control arm, or repeats others."
             for label in dropped
         ]
-        effect = found.effect()
-        terms = ("(Intercept)", self.effect_term, *(labels[number] for number in found.kept))
-        tests = (found.intercept(), effect, *found.slope_tests())
-        return (
-            terms,
-            tests,
-            "group means against clients, Welch-Satterthwaite df",
-            notes + few_df_note(effect, self.group),
-        )
+        method = "group means against clients, Welch-Satterthwaite df"
+        return beside_rows(facts, self.effect_term, found.effect(), WELCH, method=method), notes
 
-    def _by_agency(self, sample: Sample) -> tuple[tuple[str, ...], tuple[ContrastTest, ...], str, list[str]]:
+    def _by_agency(self, sample: Sample, facts: Facts) -> tuple[list[Estimate], list[str]]:
         """Compare within agencies; the agencies' means are taken off, which equals one indicator each."""
         agency, treated = sample.clusters(where=self.where), sample.arms(where=self.where)
-        adjusters, labels = sample.adjusters
+        adjusters, _ = sample.adjusters
         X = deviations(np.column_stack([treated.astype(float), adjusters]), agency)
         count = int(agency.max()) + 1
         both = int(np.isin(np.arange(count), np.intersect1d(agency[treated], agency[~treated])).sum())
@@ -153,95 +163,74 @@ class PartiallyNested(Comparison):
                 f'{both} of {count} "{self.cluster}" have clients in both arms; at least 2 are needed.',
                 fix="If whole agencies were assigned, groups in them are clusters: use ClusterTrial.",
             )
-        notes = [f'The model has one indicator per "{self.cluster}"; these are not listed.']
+        notes = []
         if both < count:
-            notes.append(f'{count - both} of {count} "{self.cluster}" have one arm only and do not inform the effect.')
+            notes.append(
+                f'{count - both} of {count} "{self.cluster}" have one arm only; they do not inform coefficient_cr2.'
+            )
         fit = least_squares(deviations(sample.y[:, None], agency)[:, 0], X)
         if 0 not in fit.kept:
             raise DesignError("the adjusters leave nothing of the arm.", fix="Adjust for fewer columns.")
-        terms = (self.effect_term, *labels)
-        notes += [f'"{terms[number]}" adds nothing within agencies and was left out.' for number in fit.aliased]
-        kept = tuple(terms[number] for number in fit.kept)
-        tests, said = robust_tests(fit, kept, agency, str(self.cluster))
-        effect_test(tests[0], str(self.cluster), where=self.where)
-        notes += said + few_df_note(tests[0], str(self.cluster))
-        return kept, tests, f"least squares within {self.cluster}, {ROBUST}", notes
+        test = cluster_covariance(fit, agency).contrast(np.eye(len(fit.kept))[0])
+        effect_test(test, str(self.cluster), where=self.where)
+        method = f"least squares within {self.cluster}, {ROBUST}"
+        return beside_rows(facts, self.effect_term, test, CR2, method=method), notes
 
-    def _effects(
-        self, sample: Sample, facts: Facts, test: ContrastTest, how: str, adjusted: bool
-    ) -> tuple[list[Estimate], list[Estimate]]:
-        """Return the effect under the chosen variance model and under the other, and the ICC rows."""
+    def _variances(self, sample: Sample, model: ComparisonModel) -> tuple[NestedVariances, NestedVariances]:
+        """Return the variance components under the chosen view of the control variance and under the other."""
+        treated = sample.arms(where=self.where).astype(np.intp)
+        by_arm = None if model.adjusted else model.fit
+        total = nested_variances(sample.y, treated, self._units(sample), control="total", fit=by_arm)
+        within = nested_variances(sample.y, treated, self._units(sample), control="within")
+        chosen = total.better if self.control_variance == "auto" else self.control_variance
+        return (total, within) if chosen == "total" else (within, total)
+
+    def _effect(
+        self, sample: Sample, facts: Facts, model: ComparisonModel, parts: NestedVariances, measure: str
+    ) -> Estimate:
+        """Return the effect under one view of the control variance."""
         treated = sample.arms(where=self.where)
-        arms, groups = treated.astype(np.intp), sample.groups(where=self.where)
-        factors = [groups] if sample.cluster is None else [groups, sample.cluster]
-        by_arm = moment_components(sample.y, arms, factors, residual_by_arm=True)
-        chosen = self.control_variance if self.control_variance != "auto" else _better_fit(by_arm)
-        pooled = moment_components(sample.y, arms, factors)
-        rows = []
-        for model in (chosen, "total" if chosen == "within" else "within"):
-            parts = pooled if model == "within" else by_arm
-            inside = parts.residual[1]
-            outside = inside if model == "within" else inside + parts.factors[0]
-            moments = pooled_sd_moments(
-                arms, factors, parts.factors, residual=(outside, inside), target=sum(parts.factors) + inside
-            )
-            unit = Unit(
-                sd=pooled_sd(sample.y, treated),
-                nu=moments.nu,
-                c=moments.c,
-                standardizer="posttest_pooled",
-                separate=True,
-            )
-            text = f"Hedges g, partially nested (control variance: {model}); {how}"
-            measure = "hedges_g" if model == chosen else "hedges_g_alternative"
-            rows.append(
-                effect_row(
-                    facts,
-                    self.effect_term,
-                    test,
-                    unit,
-                    method=text,
-                    measure=measure,
-                    adjusted=adjusted,
-                    level_assigned="client",
-                )
-            )
-        parts = pooled if chosen == "within" else by_arm
-        total = sum(parts.factors) + parts.residual[1]
+        inside = parts.residual
+        outside = inside + (parts.factors[0] if parts.control == "total" else 0.0)
+        moments = pooled_sd_moments(
+            treated.astype(np.intp),
+            [codes for _, codes in self._units(sample)],
+            parts.factors,
+            residual=(outside, inside),
+            target=sum(parts.factors) + inside,
+        )
+        sd = pooled_sd(sample.y, treated)
+        return effect_row(
+            facts,
+            self.effect_term,
+            model.effect,
+            Unit(sd=sd, nu=moments.nu, c=moments.c, standardizer="posttest_pooled", separate=True),
+            method=f"Hedges g, partially nested (control variance: {parts.control}); {model.how}",
+            measure=measure,
+            adjusted=model.adjusted,
+            level_assigned="client",
+        )
+
+    def _icc(self, facts: Facts, parts: NestedVariances) -> list[Estimate]:
+        """Return the ICC rows: what groups, and agencies, share of the treated clients' variance."""
         columns = [self.group] if self.cluster is None else [self.group, self.cluster]
-        icc = [
+        total = sum(parts.factors) + parts.residual
+        return [
             facts.row(
                 column,
                 "icc",
                 variance / total,
-                method=f"variance components by moments; {_OF_TREATED}{NEGATIVE if number in parts.truncated else ''}",
+                method=f"REML; share of the treated clients' variance{parts.interval}",
+                **interval_columns(facts, *limits),
             )
-            for number, (column, variance) in enumerate(zip(columns, parts.factors, strict=True))
+            for column, variance, limits in zip(columns, parts.factors, parts.limits(facts.conf_level), strict=True)
         ]
-        return rows, icc
 
-    def _said(self, effects: list[Estimate]) -> list[str]:
+    def _said(self, effects: list[Estimate], model: str) -> str:
         """Return the note on the variance model."""
-        model = "within" if "control variance: within" in effects[0].method else "total"
         why = "fits the variances of the arms better" if self.control_variance == "auto" else "was asked for"
         other = "total" if model == "within" else "within"
-        return [
+        return (
             f'Control variance "{model}" {why}; the effect under "{other}" is the row hedges_g_alternative '
             f"({effects[1].estimate:.3f} against {effects[0].estimate:.3f})."
-        ]
-
-
-_OF_TREATED = "share of the treated clients' variance"
-
-
-def _better_fit(parts: VarianceComponents) -> str:
-    """Return the variance model under which the control arm's variance is more likely (chi-square likelihood)."""
-    control, inside = parts.residual
-    total = inside + parts.factors[0]
-    if not (inside > 0 and control > 0):
-        return "within"
-
-    def misfit(variance: float) -> float:
-        return float(np.log(variance) + control / variance)
-
-    return "total" if misfit(total) < misfit(inside) else "within"
+        )

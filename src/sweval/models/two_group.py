@@ -34,9 +34,10 @@ class TwoGroup(Comparison):
 
     Notes
     -----
-    Least squares with the classical t test (equal variances), or CR2 with Satterthwaite's df where a cluster is named.
-    The effect is Hedges' g: the adjusted difference over the pooled unadjusted standard deviation of the outcome
-    (Hedges 1981).
+    Least squares with the classical t test (equal variances). Where a cluster is named, a mixed model (REML) with a
+    random intercept of the cluster and Satterthwaite's df, which takes the effect as the same in all clusters; the row
+    `coefficient_cr2` beside it does not. The effect is Hedges' g: the adjusted difference over the pooled unadjusted
+    standard deviation of the outcome (Hedges 1981).
 
     Examples
     --------

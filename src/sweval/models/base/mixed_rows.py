@@ -21,7 +21,7 @@ FEW_UNITS = 20
 """Below this many units Kenward-Roger stands beside Satterthwaite."""
 BESIDE = "_kenward_roger"
 """Ends the measure of rows that repeat a test with Kenward and Roger's adjustment."""
-_WORDS: dict[Df, str] = {"satterthwaite": "Satterthwaite df", "kenward-roger": "Kenward-Roger standard error and df"}
+TESTED_BY: dict[Df, str] = {"satterthwaite": "Satterthwaite df", "kenward-roger": "Kenward-Roger standard error and df"}
 _F_WORDS: dict[Df, str] = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger"}
 _ROUGH_DF = 4
 _FAR = 5
@@ -91,7 +91,7 @@ def fixed_rows(fit: MixedFit, data: MixedData, facts: Facts, tests: Inference) -
                 return coefficient_rows(facts, names, _untested(fit), method=how), notes
             continue
         usable = tuple(_checked(test) for test in found)
-        own = coefficient_rows(facts, names, usable, method=f"{how}, {_WORDS[df]}")
+        own = coefficient_rows(facts, names, usable, method=f"{how}, {TESTED_BY[df]}")
         own += _joint_rows(fit, data, facts, df, notes)
         rows += [replace(row, measure=row.measure + BESIDE) for row in own] if beside else own
         if not beside:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from sweval.effects.kernel import standardize
-from sweval.effects.variance_components import Icc
 from sweval.models.base.sample import Codes, Sample
 from sweval.models.base.values import label_key
 from sweval.models.engine.ols import Array
@@ -55,10 +54,6 @@ class Facts:
             "clusters": self.clusters,
         }
         return Estimate(term=term, measure=measure, estimate=estimate, method=method, **(common | more))
-
-
-NEGATIVE = ", negative estimate set to 0"
-"""Ends the method of a variance estimate that was truncated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,17 +178,11 @@ def whole_rows(facts: Facts, sample: Sample) -> list[Estimate]:
     return rows
 
 
-def icc_row(facts: Facts, term: str, icc: Icc) -> Estimate:
-    """Return the intraclass correlation within arms."""
-    return facts.row(
-        term,
-        "icc",
-        icc.icc,
-        method="analysis of variance within arms" + (NEGATIVE if icc.truncated else ""),
-        conf_low=icc.conf_low,
-        conf_high=icc.conf_high,
-        conf_level=facts.conf_level,
-    )
+def interval_columns(facts: Facts, low: float, high: float) -> dict[str, Any]:
+    """Return the columns of an interval; none where there are no limits."""
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return {}
+    return {"conf_low": low, "conf_high": high, "conf_level": facts.conf_level}
 
 
 def pooled_sd(values: Array, treated: NDArray[np.bool_]) -> float:
