@@ -15,7 +15,6 @@ from sweval.models.engine.mixed.fit import MixedFit
 from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Point, root_between
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
-from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import minimise
 from sweval.models.engine.mixed.structure import Diagonal, Structure
 
@@ -236,7 +235,7 @@ class _Profile:
             for begin in (start, start + 0.3):  # a variance of zero is stationary for any data
                 if len(start) and (begin is start or (start < 1e-3).any()):
                     try:
-                        least = min(least, minimise(cast(Objective, held), begin)[1].value)
+                        least = min(least, minimise(held, begin)[1].value)
                     except np.linalg.LinAlgError:  # V cannot be told from a singular one
                         return np.nan
             return float(np.sqrt(max(least - self.least, 0.0))) - self.z

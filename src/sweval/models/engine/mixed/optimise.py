@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -71,7 +72,37 @@ def optimise(objective: Objective) -> Optimum:
     return Optimum(phi=best.phi, at=best.at, singular=best.singular, converged=False, decrement=best.decrement)
 
 
-def minimise(objective: Objective, start: Array) -> tuple[Array, Evaluation, float]:
+class Point(Protocol):
+    """A criterion at one set of parameters."""
+
+    @property
+    def value(self) -> float:
+        """Return the criterion."""
+        ...
+
+    @property
+    def gradient(self) -> Array:
+        """Return its first derivatives."""
+        ...
+
+    @property
+    def hessian(self) -> Array:
+        """Return its second derivatives."""
+        ...
+
+
+P_co = TypeVar("P_co", bound=Point, covariant=True)
+
+
+class Criterion(Protocol[P_co]):
+    """What can be minimised."""
+
+    def full(self, phi: Array) -> P_co:
+        """Return the criterion with its derivatives."""
+        ...
+
+
+def minimise(objective: Criterion[P_co], start: Array) -> tuple[Array, P_co, float]:
     """Follow Newton steps within a trust region; return the point, its evaluation and the expected further fall."""
     phi, radius = start, 1.0
     at = objective.full(phi)
@@ -95,7 +126,7 @@ def minimise(objective: Objective, start: Array) -> tuple[Array, Evaluation, flo
     return phi, at, _step(at.gradient, at.hessian, radius)[1]
 
 
-def _attempt(objective: Objective, phi: Array) -> Evaluation | None:
+def _attempt(objective: Criterion[P_co], phi: Array) -> P_co | None:
     """Return the evaluation, or None where V is not positive definite."""
     with np.errstate(all="ignore"):
         try:

@@ -15,7 +15,6 @@ from sweval.models.engine.mixed.fixed_parameter import (
     FixedVariance,
     Held,
     HeldSd,
-    Point,
     Root,
     correlated,
     root_between,
@@ -289,15 +288,15 @@ class _Profile:
         if not len(start):
             return criterion.value(start), start
         try:
-            phi, at, _ = minimise(cast(Objective, criterion), start)
+            phi, at, _ = minimise(criterion, start)
         except np.linalg.LinAlgError:  # V cannot be told from a singular one: the data say nothing here
             return np.nan, start
         opened = self._reopened(criterion.objective, phi)
         if opened is not None:
-            other, there, _ = minimise(cast(Objective, criterion), opened)
+            other, there, _ = minimise(criterion, opened)
             if there.value < at.value:
                 phi, at = other, there
-        return cast(Point, at).value, phi
+        return at.value, phi
 
     def _reopened(self, objective: Objective, phi: Array) -> Array | None:
         """Return a start off the boundary if a level has lost a variance, which is a stationary point for any data."""
