@@ -273,7 +273,7 @@ def cluster_covariance(
     residuals = root * fit.residuals[order]
     scores = np.stack([adjusted[rows].T @ residuals[rows] for rows in blocks])
     n, p = Q.shape
-    scale = {"CR1": J / (J - 1), "CR1S": J * (n - 1) / ((J - 1) * (n - p))}.get(kind, 1.0)
+    scale = {"CR1": J / (J - 1), "CR1S": J * (n - 1) / ((J - 1) * fit.df)}.get(kind, 1.0)
     half = np.linalg.solve(fit.R, scores.T)
     return ClusterCovariance(
         kind=kind,
