@@ -80,6 +80,7 @@ def test_what_cannot_be_estimated_is_refused() -> None:
         absorbed_least_squares(group.astype(float), X, [group], group)
     with pytest.raises(DesignError, match="reproduce the outcome exactly"):
         absorbed_least_squares(rng.normal(size=40), X, [np.minimum(np.arange(40), 38)], group)
-    many = np.arange(2 * MOST_DUMMIES) % (MOST_DUMMIES + 2)
-    with pytest.raises(DesignError, match="need a column each"):
-        absorbed_least_squares(rng.normal(size=len(many)), rng.normal(size=(len(many), 2)), [many], many % 7)
+    many = np.arange(3 * MOST_DUMMIES) % (MOST_DUMMIES + 2)
+    clusters = np.arange(len(many)) // 7
+    with pytest.raises(DesignError, match="401 absorbed levels need a column each"):
+        absorbed_least_squares(rng.normal(size=len(many)), rng.normal(size=(len(many), 2)), [many], clusters)
