@@ -183,7 +183,7 @@ def _finish(y: Array, X: Array, shift: Array, prior: Array, last: LeastSquares) 
     v = expit(predictor) * expit(-predictor)
     step = _step(y, X, predictor, prior, None)
     R = step.R @ shift
-    b: Array = np.linalg.solve(shift, last.coefficients)
+    b = np.asarray(np.linalg.solve(shift, last.coefficients), dtype=np.float64)
     inverse = np.linalg.inv(R)
     working = replace(
         last,
