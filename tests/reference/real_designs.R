@@ -2,7 +2,7 @@
 #   Rscript real_designs.R DIR > real_designs.json
 # DIR holds HSAUR3__BtheB.csv (HSAUR3::BtheB), jobs2.csv (mediation::jobs) and
 # clubSandwich__AchievementAwards2001.csv (clubSandwich::AchievementAwardsRCT, year 2001).
-suppressMessages({library(clubSandwich); library(jsonlite)})
+suppressMessages({library(clubSandwich); library(jsonlite); library(lme4); library(lmerTest); library(pbkrtest)})
 dir <- commandArgs(TRUE)[1]
 table_of <- function(m, terms = names(coef(m))) {
   s <- coef(summary(m))[terms, , drop = FALSE]
@@ -11,6 +11,13 @@ table_of <- function(m, terms = names(coef(m))) {
 robust <- function(m, cluster, type = "CR2") {
   s <- as.data.frame(coef_test(m, vcov = type, cluster = cluster, test = "Satterthwaite"))
   list(terms = names(coef(m)), estimate = s$beta, std_error = s$SE, statistic = s$tstat, df = s$df_Satt, p_value = s$p_Satt)
+}
+mixed <- function(f) {
+  m <- lmerTest::lmer(f, a, control = lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-10, maxfun = 2e5)))
+  s <- coef(summary(m)); v <- as.data.frame(VarCorr(m))$vcov
+  e <- sqrt(diag(as.matrix(vcovAdj(m)))); df <- sapply(seq_along(e), function(j) get_Lb_ddf(m, as.numeric(seq_along(e) == j)))
+  list(terms = rownames(s), estimate = s[, 1], std_error = s[, 2], df = s[, 3], statistic = s[, 4], p_value = s[, 5],
+    log_likelihood = as.numeric(logLik(m)), variances = v, kenward_roger = list(std_error = unname(e), df = df))
 }
 pooled <- function(y, g) { v <- tapply(y, g, var); n <- tapply(y, g, length); sqrt(sum((n - 1) * v) / (sum(n) - 2)) }
 
@@ -32,6 +39,7 @@ w <- Wald_test(m2, constraints = constrain_zero(2:4), vcov = "CR2", cluster = a$
 awards <- list(call = "lm(awarded ~ treated + lagscore), CR2 by school_id", n = nrow(a), rows = nrow(a), clusters = length(unique(a$school_id)),
   pooled_sd = pooled(a$awarded, a$treated), fit = robust(m, a$school_id), unadjusted = robust(lm(awarded ~ treated, a), a$school_id),
   open_model = robust(m2, a$school_id), open_model_cr3 = robust(m2, a$school_id, "CR3"), open_model_by_pair = robust(m2, a$pair),
+  mixed = mixed(awarded ~ treated + lagscore + (1 | school_id)), mixed_unadjusted = mixed(awarded ~ treated + (1 | school_id)),
   all_slopes = list(statistic = w$Fstat, df_numerator = w$df_num, df_denominator = w$df_denom, p_value = w$p_val))
 cat(toJSON(list(R = R.version.string, clubSandwich = as.character(packageVersion("clubSandwich")),
   beat_the_blues = beat_the_blues, jobs = jobs, achievement_awards = awards), digits = I(17), auto_unbox = TRUE, pretty = TRUE), "\n")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SIDES = ("direct", "indirect", "unknown")
 COMPARABLE = "person_total"
 _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the design did not choose
+_BESIDE = "coefficient_"  # the same coefficient tested in another way, such as coefficient_cr2
 _PARTIALLY_NESTED = "partially nested"  # in the method of such designs, whose arms differ in who is in a group
 _DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
 _RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
@@ -65,7 +66,7 @@ def block(row: Record) -> str:
         return "reliability"
     if measure == "icc":
         return "icc"
-    if measure == "coefficient":
+    if measure == "coefficient" or measure.startswith(_BESIDE):
         return "coefficients"
     if measure in CHANGE:
         return "change"
@@ -281,7 +282,7 @@ def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
         Column(name="comparison", label=words.say("column.comparison")),
         Column(name="outcome", label=words.say("column.outcome")),
         Column(name="cluster", label=words.say("column.cluster")),
-        Column(name="icc", label=words.say("column.icc"), digits=3),
+        interval_column("icc", rows, words, digits=3),
     )
     lines = [
         Row(
@@ -289,7 +290,7 @@ def _icc(rows: list[Record], words: Language, small_cells: int) -> Table:
                 text_cell(row["comparison"], words),
                 text_cell(row["outcome"], words),
                 text_cell(row["term"], words),
-                number_cell(row["estimate"], words, 3),
+                interval_cell(row, rows, words, digits=3),
             )
         )
         for row in rows
@@ -305,6 +306,7 @@ def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Tabl
         Column(name="std_error", label=words.say("column.std_error"), digits=3),
         Column(name="df", label=words.say("column.df"), digits=1),
         Column(name="p", label=words.say("column.p"), digits=3),
+        Column(name="method", label=words.say("column.method")),
     )
     lines = [
         Row(
@@ -316,6 +318,7 @@ def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Tabl
                 number_cell(row["std_error"], words, 3),
                 number_cell(row["df"], words, 1),
                 Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
+                text_cell(row["method"], words),
             ),
         )
         for row in rows
