@@ -141,6 +141,14 @@ def test_too_many_waves_fall_back_to_the_better_simple_form(
     assert any("4 waves are more than 3" in note and "fades with time" in note for note in result.notes)
 
 
+def test_lines_that_do_not_fit_are_told(clinics: pd.DataFrame) -> None:
+    said = "depart from straight lines (F test, p < 0.001)"
+    assert not any("straight lines (F" in note for note in design().fit(clinics, "y", better="lower").notes)
+    step = clinics.assign(y=clinics["y"] - 4 * ((clinics["arm"] == "program") & (clinics["wave"] == "m3")))
+    assert any(said in note for note in design().fit(step, "y", better="lower").notes)
+    assert not any(said in note for note in design(shape="waves").fit(step, "y", better="lower").notes)
+
+
 @pytest.mark.parametrize(("alike", "said"), [(True, "the same correlation of all waves"), (False, "fades with time")])
 def test_the_simple_form_is_the_one_that_made_the_data(alike: bool, said: str) -> None:
     rng = np.random.default_rng(3)

@@ -11,7 +11,7 @@ import numpy as np
 from sweval.errors import DesignError, did_you_mean
 from sweval.models.base.clustered import cluster_spread, whole_clusters
 from sweval.models.base.design import Design, check_level, direction, located, names
-from sweval.models.base.growth_model import GrowthFit, fit_growth
+from sweval.models.base.growth_model import GrowthFit, departure, fit_growth
 from sweval.models.base.growth_rows import component_rows, wave_rows
 from sweval.models.base.mixed_rows import Inference, fixed_rows, inference_of, notes_on_fit
 from sweval.models.base.repeated import Repeated, repeated
@@ -20,9 +20,10 @@ from sweval.models.base.rows import Facts, Unit, effect_row, pooled_sd
 from sweval.models.base.values import label_key
 from sweval.models.engine.mixed.fit import Df
 from sweval.models.engine.sandwich import ContrastTest
-from sweval.result import Estimate, Fit, Result
+from sweval.result import CHECK, Estimate, Fit, Result
 
 _SHAPES = ("linear", "waves")
+_BENT = 0.05
 _TESTS: dict[Df, str] = {"satterthwaite": "Satterthwaite df", "kenward-roger": "Kenward-Roger standard error and df"}
 
 
@@ -61,8 +62,8 @@ class Growth(Design):
     (MMRM); with too many waves or too few clients one variance with equal or fading (AR(1)) correlation, whichever fits
     better, and a note. With only two waves, both are the second. A cluster has a level and a slope of its own, in both
     shapes: where whole clusters were assigned it is their slopes that the arms are compared by, and a model without
-    them finds effects where there are none. Residuals are not assumed equal where wave means are: choose "waves" where
-    growth levels off.
+    them finds effects where there are none. A note says so where the means of the waves depart from straight lines:
+    then choose "waves".
 
     REML; Satterthwaite's df, with the tests of Kenward & Roger (1997) beside them below 20 clients (or clusters) and in
     their place where a variance is estimated at zero. The effect is Feingold's (2009, Psychological Methods 14, 43-53):
@@ -213,6 +214,8 @@ class Growth(Design):
             *component_rows(facts, model),
             *extra,
         ]
+        if self.shape == "linear":
+            said += _bent_note(departure(model, sample), sample.labels[-1])
         notes = [*model.data.notes, *model.notes, *notes_on_fit(model.fit, model.data), *tests.notes, *said]
         return Result(estimates=tuple(rows), fits=(record,), notes=tuple(notes))
 
@@ -251,6 +254,17 @@ class Growth(Design):
             level_assigned=level,
         )
         return row, extra
+
+
+def _bent_note(p: float | None, last: str) -> list[str]:
+    """Return a warning where the lines do not fit the means of the waves."""
+    if p is None or p >= _BENT:
+        return []
+    shown = "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return [
+        f"{CHECK}the means of the waves depart from straight lines (F test, p {shown}), "
+        f'so the difference at "{last}" may be another than the lines say. The shape "waves" compares the means.'
+    ]
 
 
 def contrast_test(model: GrowthFit, tests: Inference) -> ContrastTest:

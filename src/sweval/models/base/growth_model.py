@@ -84,6 +84,27 @@ def fit_growth(sample: Repeated, roles: Roles, *, linear: bool) -> GrowthFit:
     return _by_wave(sample, roles, linear=False, why="")
 
 
+def departure(found: GrowthFit, sample: Repeated) -> float | None:
+    """Return the p-value of the test that both arms follow straight lines; None where there is no such test.
+
+    The waves between the first and the last get a mean of their own in each arm; the joint test is that of their
+    departure from the lines.
+    """
+    between = sample.wave[:, None] == np.arange(1, len(sample.labels) - 1)
+    if not between.shape[1]:
+        return None
+    own = between & sample.treated[sample.client][:, None]
+    data, columns = found.data, len(found.fit.kept)
+    X = np.column_stack([found.fit.X, between, own])
+    try:
+        fit = mixed_fit(data.y, X, data.factors, residual=data.residual)
+        L = np.eye(len(fit.kept))[[k for k, column in enumerate(fit.kept) if column >= columns]]
+        test = fit.joint(L, "kenward-roger" if fit.any_singular else "satterthwaite")
+    except DesignError:
+        return None
+    return test.p_value if np.isfinite(test.p_value) else None
+
+
 def _by_wave(sample: Repeated, roles: Roles, *, linear: bool, why: str) -> GrowthFit:
     """Fit with unstructured residuals within clients; where they are too many, with the better of two simple forms."""
     said = (f"{why} How waves hang together is estimated for every pair of waves instead.",) if why else ()
