@@ -265,6 +265,8 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "constant outcome": (lambda: mixed_fit(0 * Y, X, [Factor(ORG, ONE)]), "constant"),
     "repeated slopes": (lambda: mixed_fit(Y, X, [Factor(ORG, np.column_stack([AGE, 2 * AGE]))]), "repeat each other"),
     "unequal length": (lambda: mixed_fit(Y, X, [Factor(ORG[1:], ONE)]), "one row per outcome"),
+    "the same in each unit": (lambda: mixed_fit(AGE[ORG], X, [Factor(ORG, ONE)]), "hardly differ"),
+    "all but the same in each unit": (lambda: mixed_fit(AGE[ORG] + 1e-9 * Y, X, [Factor(ORG, ONE)]), "hardly differ"),
     "nothing random": (lambda: mixed_fit(Y, X, []), "no random term"),
     "kenward-roger with ml": (
         lambda: mixed_fit(Y, X, [Factor(ORG, ONE)], reml=False).contrasts(np.eye(3), "kenward-roger"),

@@ -50,13 +50,18 @@ class Inference:
 def inference_of(fit: MixedFit, groupings: Sequence[Grouping], asked: Df) -> Inference:
     """Choose the tests: as asked for, but no Satterthwaite where a variance is estimated on its boundary."""
     smallest = min((groupings[k] for k in highest(groupings)), key=lambda own: own.units)
+    return inference_for(fit, smallest.units, smallest.name, asked)
+
+
+def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
+    """Choose the tests of a model whose highest factor has this many units."""
     if asked == "kenward-roger":
         return Inference(df=asked, beside=False, notes=())
     if not fit.any_singular:
-        if smallest.units >= FEW_UNITS or not fit.reml:
+        if units >= FEW_UNITS or not fit.reml:
             return Inference(df=asked, beside=False, notes=())
         note = (
-            f'With {smallest.units} "{smallest.name}", fewer than {FEW_UNITS}, the tests of Kenward and Roger stand '
+            f'With {units} "{name}", fewer than {FEW_UNITS}, the tests of Kenward and Roger stand '
             f'beside those of Satterthwaite, with "{BESIDE}" after the measure. They are the more cautious ones.'
         )
         return Inference(df=asked, beside=True, notes=(note,))

@@ -15,11 +15,17 @@ from sweval.models.engine.mixed.model import Array, Factor, Residual, require_fi
 from sweval.models.engine.mixed.moments import Order, arrange, moments
 from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import Optimum, optimise
+from sweval.models.engine.mixed.sweep import left_within
 from sweval.models.engine.mixed.variances import Variances, variances
 from sweval.models.engine.ols import LeastSquares, least_squares
 from sweval.models.engine.sandwich import ContrastTest, WaldTest
 
 Df = Literal["satterthwaite", "kenward-roger"]
+
+_NOTHING_LEFT = 1e-11
+"""Share of the least squares residuals that must be left within units; below it rounding decides."""
+_CHECKED = 200_000
+"""Rows up to which that is looked at; larger outcomes that are constant within units do not converge."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -208,6 +214,12 @@ def mixed_fit(
     if not levels:
         raise DesignError("the model has no random term.", fix="Name a grouping factor, or use least squares.")
     objective, order = _objective(levels, line, reml=reml)
+    random = not objective.structures[0].owns_residual
+    if random and len(y) <= _CHECKED and left_within(objective.found) < _NOTHING_LEFT * objective.nu:
+        raise DesignError(
+            "rows of one unit hardly differ, so the units explain the outcome all but exactly.",
+            fix="If the outcome is a measure of the units, keep one row per unit; else leave the random term out.",
+        )
     best = optimise(objective)
     return _assembled(objective, best, levels, order, line, (y, factors, residual, weights))
 

@@ -131,6 +131,9 @@ def _exact(fit: MixedFit, conf_level: float) -> tuple[float, float]:
         top = 1.0
         while ratio(top) > quantile and top < 1e12:
             top *= 4.0
+        if ratio(top) > quantile:
+            limits.append(1.0)
+            continue
         rho = float(brentq(lambda value, at=quantile: ratio(value) - at, 0.0, top, rtol=_CLOSE, xtol=1e-12))
         limits.append(rho / (1 + rho))
     return limits[0], limits[1]

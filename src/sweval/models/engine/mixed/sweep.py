@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -90,6 +90,21 @@ def sweep(found: Moments, psi: Sequence[Array], basis: Sequence[Array], *, order
         dd_logdet=state.dd_logdet[pair],
         dd_M=state.second_R[:, 0][pair],
     )
+
+
+def left_within(found: Moments) -> float:
+    """Return the residual sum of squares when the effects of the lowest level are fixed instead of random."""
+    p, leaf = found.p, found.leaf
+    M = found.total.sum(axis=0)
+    if leaf is not None:
+        if leaf.A.shape[1] == 1:
+            inverse_A = np.divide(1.0, leaf.A, out=np.zeros_like(leaf.A), where=leaf.A > 0)
+        else:
+            inverse_A = np.linalg.pinv(leaf.A, rcond=1e-9, hermitian=True)
+        for part, parents in _parts(replace(leaf, A=inverse_A), len(found.total)):
+            M = M - _contract(part, part.A[None], parents.stop - parents.start, len(M))[0].sum(axis=0)
+    M = M[-p - 1 :, -p - 1 :]
+    return float(M[p, p] - M[p, :p] @ np.linalg.pinv(M[:p, :p], rcond=1e-9, hermitian=True) @ M[:p, p])
 
 
 @cache
