@@ -13,7 +13,6 @@ from sweval.effects.partially_nested import partially_nested_factors
 from sweval.effects.variance_components import (
     anova_icc,
     mean_difference_variance,
-    moment_components,
     pooled_sd_moments,
 )
 from sweval.errors import DesignError
@@ -158,52 +157,6 @@ def test_a_negative_icc_is_set_to_zero_and_flagged() -> None:
 def test_what_cannot_be_told_apart_is_refused(cluster: list[int], arm: list[int], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         anova_icc([1.0, 2.0, 3.0, 5.0], cluster, arm)
-
-
-def test_moment_components_of_equal_groups_are_those_of_the_anova() -> None:
-    rng = np.random.default_rng(5)
-    cluster, arm = np.repeat(np.arange(10), 6), np.repeat([0, 1], 30)
-    y = rng.normal(size=10)[cluster] + rng.normal(size=60)
-    table, moments = anova_icc(y, cluster, arm), moment_components(y, arm, [cluster])
-    assert moments.factors[0] == pytest.approx(table.between, rel=1e-10)
-    assert moments.residual == pytest.approx((table.within, table.within), rel=1e-10)
-
-
-def test_moment_components_recover_agencies_groups_and_two_residuals() -> None:
-    """400 trials, two groups in the treated arm of each of 90 agencies; bounds are 4 Monte Carlo errors."""
-    rng = np.random.default_rng(11)
-    agency = np.repeat(np.arange(90), 14)
-    arm = np.tile([1] * 8 + [0] * 6, 90)
-    group = np.where(arm == 1, agency * 2 + np.tile([0] * 4 + [1] * 4 + [0] * 6, 90), -1)
-    keep = rng.random(agency.size) > 0.15
-    agency, arm, group = agency[keep], arm[keep], group[keep]
-    found = []
-    for _ in range(400):
-        y = (
-            rng.normal(scale=np.sqrt(0.4), size=90)[agency]
-            + np.where(arm == 1, rng.normal(scale=np.sqrt(0.5), size=180)[group], 0.0)
-            + rng.normal(size=agency.size) * np.sqrt(np.where(arm == 1, 0.8, 1.3))
-        )
-        parts = moment_components(y, arm, [agency, group], residual_by_arm=True)
-        assert parts.truncated == ()
-        found.append([*parts.factors, *parts.residual])
-    error = np.std(found, axis=0) / np.sqrt(len(found))
-    assert (np.abs(np.mean(found, axis=0) - [0.4, 0.5, 1.3, 0.8]) < 4 * error).all()
-    assert error.max() < 0.01
-
-
-def test_moment_components_flag_what_was_negative() -> None:
-    found = moment_components([1, 9, 2, 8, 1, 9, 3, 7], np.repeat([0, 1], 4), [np.repeat(np.arange(4), 2)])
-    assert found.factors == (0.0,)
-    assert found.truncated == (0,)
-    assert found.residual == pytest.approx((90 / 6, 90 / 6))  # all within-arm squares over N - 2
-
-
-def test_groups_of_one_person_are_refused() -> None:
-    with pytest.raises(DesignError, match="does not tell"):
-        moment_components(
-            [1.0, 2.0, 4.0, 3.0, 5.0, 4.0], [1, 1, 1, 0, 0, 0], [[0, 1, 2, -1, -1, -1]], residual_by_arm=True
-        )
 
 
 def test_a_large_register_is_quick_and_small() -> None:

@@ -90,9 +90,3 @@ def square_norms(codes: list[IntArray], arms: IntArray, sizes: IntArray) -> Floa
             mixed = float(((counts[k].T @ counts[k]) * (counts[m].T @ counts[m])).sum())
             result[k, m] = result[m, k] = float((number.astype(float) ** 2).sum()) - 2 * cross + mixed
     return result
-
-
-def quadratic_form(code: IntArray, values: FloatArray) -> float:
-    """Return ||Z' y||^2."""
-    touched = code >= 0
-    return float((np.bincount(code[touched], values[touched]) ** 2).sum())

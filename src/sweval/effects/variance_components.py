@@ -1,4 +1,4 @@
-"""Variance components by moments, and what they do to a pooled standard deviation.
+"""The intraclass correlation by analysis of variance, and what clusters do to a pooled standard deviation.
 
 Layouts are given as arrays of integer codes, one per person: `arm` 0, 1, ...; a factor 0, 1, ... with -1 for a person
 whom the factor does not touch (a client of the arm without groups). Nothing of size persons x persons is ever built.
@@ -18,7 +18,6 @@ from sweval.effects.layout import (
     counts_of,
     per_arm,
     persons_df,
-    quadratic_form,
     square_norms,
     traces_of,
 )
@@ -27,10 +26,8 @@ from sweval.errors import DesignError
 __all__ = [
     "Icc",
     "PooledSd",
-    "VarianceComponents",
     "anova_icc",
     "mean_difference_variance",
-    "moment_components",
     "pooled_sd_moments",
 ]
 
@@ -68,23 +65,12 @@ class PooledSd:
     nu: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class VarianceComponents:
-    """Variances of the factors, in their order, and of the residual, one per arm.
-
-    `truncated` names the positions whose estimate was negative and was set to 0: factors first, then residuals.
-    """
-
-    factors: tuple[float, ...]
-    residual: tuple[float, ...]
-    truncated: tuple[int, ...]
-
-
 def anova_icc(y: ArrayLike, cluster: ArrayLike, arm: ArrayLike, *, conf_level: float = 0.95) -> Icc:
     r"""Estimate the intraclass correlation within arms by one-way analysis of variance, clusters of unequal size.
 
-    For trials that assign whole clusters. Where clusters hold clients of both arms, each half counts as a cluster of
-    its own; use `moment_components` for such layouts.
+    For trials that assign whole clusters, and to see in closed form what REML finds by a search: they agree where
+    clusters are equal. Where clusters hold clients of both arms, each half counts as a cluster of its own; use a
+    `MixedModel` for such layouts.
 
     Parameters
     ----------
@@ -273,91 +259,6 @@ def mean_difference_variance(
         count = counts_of(code, arms, 2)
         total += float(variance * ((count[:, 1] / sizes[1] - count[:, 0] / sizes[0]) ** 2).sum())
     return total
-
-
-def moment_components(
-    y: ArrayLike, arm: ArrayLike, factors: Sequence[ArrayLike], *, residual_by_arm: bool = False
-) -> VarianceComponents:
-    r"""Estimate several variance components at once from quadratic forms, within arms.
-
-    For layouts that one intraclass correlation does not describe, such as groups in one arm inside agencies. Unbiased
-    before truncation, no iteration, no normality needed; a likelihood fit is more precise when sizes differ much.
-
-    Parameters
-    ----------
-    y
-        Outcome, one value per person, none missing.
-    arm
-        Integer codes.
-    factors
-        Integer codes per factor; -1 where the factor does not touch the person.
-    residual_by_arm
-        Let each arm have a residual variance of its own.
-
-    Returns
-    -------
-    VarianceComponents
-
-    Raises
-    ------
-    DesignError
-        If the layout does not tell the components apart, for example one person per group.
-
-    Notes
-    -----
-    MINQUE(0), Rao (1971); the equations of Henderson's first method with unweighted sums of squares. With M off the
-    arm means, :math:`q_k = \lVert Z_k' M y \rVert^2` has the expectation
-    :math:`\sum_l \sigma_l^2 \lVert Z_k' M Z_l \rVert_F^2 + \sum_a \sigma_{ea}^2 \operatorname{tr}(Z_{ka}'MZ_{ka})`, and
-    the residual sum of squares of arm a
-    :math:`\sum_l \sigma_l^2 \operatorname{tr}(Z_{la}'MZ_{la}) + \sigma_{ea}^2 (N_a - 1)`. A negative solution is set
-    to 0, the most negative first, and the others are solved again.
-
-    Examples
-    --------
-    >>> y, group = [1, 2, 5, 6, 3, 4, 4, 3], [0, 0, 1, 1, -1, -1, -1, -1]
-    >>> found = moment_components(y, [1, 1, 1, 1, 0, 0, 0, 0], [group])
-    >>> print(f"{found.factors[0]:.2f} {found.residual[0]:.2f}")
-    7.80 0.40
-    """
-    values, codes, arms = checked(y, factors, arm)
-    sizes = np.bincount(arms)
-    off_means = values - (np.bincount(arms, values) / np.maximum(sizes, 1))[arms]
-    traces = np.array([traces_of(code, arms, sizes) for code in codes]).reshape(len(codes), sizes.size)
-    squares = square_norms(codes, arms, sizes)
-    forms = np.array([quadratic_form(code, off_means) for code in codes])
-    residuals = np.bincount(arms, off_means**2)
-    free = np.maximum(sizes - 1.0, 0.0)
-    if not residual_by_arm:
-        traces, residuals = traces.sum(axis=1, keepdims=True), residuals.sum(keepdims=True)
-        free = free.sum(keepdims=True)
-    matrix = np.block([[squares, traces], [traces.T, np.diag(free)]])
-    solution, truncated = _solve_nonnegative(matrix, np.concatenate([forms, residuals]), len(codes))
-    noise = solution[len(codes) :]
-    return VarianceComponents(
-        factors=tuple(float(part) for part in solution[: len(codes)]),
-        residual=tuple(float(part) for part in (noise if residual_by_arm else np.repeat(noise, sizes.size))),
-        truncated=truncated,
-    )
-
-
-def _solve_nonnegative(matrix: FloatArray, forms: FloatArray, factors: int) -> tuple[FloatArray, tuple[int, ...]]:
-    """Solve the moment equations; set the most negative factor to 0 and solve again until none is negative."""
-    dropped: list[int] = []
-    while True:
-        kept = [index for index in range(forms.size) if index not in dropped]
-        part = matrix[np.ix_(kept, kept)]
-        scale = np.sqrt(np.maximum(np.diag(part), 0))
-        if (scale == 0).any() or np.linalg.cond(part / np.outer(scale, scale)) > 1e10:
-            raise DesignError(
-                "the layout does not tell the variance between clusters or groups from the rest.",
-                fix="Each needs at least two units within an arm, and units of two persons or more.",
-            )
-        solution = np.zeros(forms.size)
-        solution[kept] = np.linalg.solve(part, forms[kept])
-        if (solution[:factors] >= 0).all():
-            negative = np.flatnonzero(solution < 0).tolist()
-            return np.maximum(solution, 0), tuple(sorted(dropped + negative))
-        dropped.append(int(np.argmin(solution[:factors])))
 
 
 def _icc_limits(
