@@ -166,3 +166,10 @@ def test_groups_of_one_client_each_are_no_groups(program: pd.DataFrame) -> None:
     alone = program.assign(group=program.id.where(program.offer == "group_work"))
     with pytest.raises(DesignError, match=r'every "group" holds one client only.*use TwoGroup'):
         PartiallyNested(**GROUPS).fit(alone, "post", better="lower")
+
+
+@pytest.mark.parametrize(("arm", "words"), [("usual", 'in the arm "usual"'), ("group_work", 'within any "group"')])
+def test_an_arm_without_variation_is_refused(arm: str, words: str, program: pd.DataFrame) -> None:
+    same = program.assign(post=program.post.where(program.offer != arm, 7.0))
+    with pytest.raises(DesignError, match=f'"post" does not vary {words}'):
+        PartiallyNested(**GROUPS).fit(same, "post", better="lower")

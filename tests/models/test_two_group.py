@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from sweval.effects.kernel import standardize
+from sweval.models.cluster_robust import ClusterRobust
 from sweval.models.engine.ols import least_squares
 from sweval.models.engine.sandwich import cluster_covariance
 from sweval.models.two_group import TwoGroup
@@ -76,19 +77,50 @@ def test_rows_stand_in_the_promised_order(program: pd.DataFrame) -> None:
     assert result.estimates[6].adjusted is True
 
 
-def test_with_clusters_cr2_stands_beside_the_mixed_model(program: pd.DataFrame) -> None:
+def test_with_clusters_cr2_within_them_stands_beside_the_mixed_model(program: pd.DataFrame) -> None:
     result = TwoGroup(**ARMS, baseline="pre", cluster="agency").fit(program, "post", better="lower")
-    X = np.column_stack([np.ones(len(program)), program.offer == "group_work", program.pre]).astype(float)
-    robust = cluster_covariance(least_squares(program.post.to_numpy(), X), pd.factorize(program.agency)[0])
-    expected, row = robust.contrast(np.array([0, 1.0, 0])), result.effect("coefficient_cr2")
+    open_model = ClusterRobust(fixed="agency + offer + pre", cluster="agency", reference={"offer": "usual"})
+    expected = open_model.fit(program, "post").effect("coefficient", term="offer[group_work]")
+    row = result.effect("coefficient_cr2")
     assert (row.estimate, row.std_error, row.df) == pytest.approx(
-        (expected.estimate, expected.std_error, expected.df), rel=1e-12
+        (expected.estimate, expected.std_error, expected.df), rel=1e-9
     )
+    assert row.method == "least squares within agency, CR2, Satterthwaite df"
     assert result.effect("hedges_g").level_assigned == "client"
     assert result.effect("hedges_g").clusters == 10
     icc = result.effect("icc")
     assert 0 <= icc.conf_low < icc.estimate < icc.conf_high < 1
     assert 'The model takes the effect as the same in every "agency".' in result.notes
+
+
+def test_where_few_clusters_hold_both_arms_cr2_is_of_all_rows(program: pd.DataFrame) -> None:
+    """Two clients of two agencies crossed over: what is seen between agencies must not be thrown away."""
+    crossed = program.groupby("agency").head(1).index[[0, 9]]
+    program.loc[crossed, "arm"] = program.arm[crossed].map({"usual": "training", "training": "usual"})
+    arms = {"arm": "arm", "treated": "training", "control": "usual", "cluster": "agency", "baseline": "pre"}
+    result = TwoGroup(**arms).fit(program, "post", better="lower")
+    X = np.column_stack([np.ones(len(program)), program.arm == "training", program.pre]).astype(float)
+    robust = cluster_covariance(least_squares(program.post.to_numpy(), X), pd.factorize(program.agency)[0])
+    expected, row = robust.contrast(np.array([0, 1.0, 0])), result.effect("coefficient_cr2")
+    assert (row.estimate, row.std_error, row.df) == pytest.approx(
+        (expected.estimate, expected.std_error, expected.df), rel=1e-12
+    )
+    assert not any(note.startswith(CHECK) for note in result.notes)
+    assert result.effect("hedges_g").level_assigned == "client"
+
+
+def test_agencies_of_different_level_are_no_reason_to_look() -> None:
+    """Arms drawn by lot client by client: all rows pooled have a large CR2 standard error, differences within not."""
+    urgent = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        agency = np.repeat(np.arange(12), 8)
+        y = 2 * rng.normal(size=12)[agency] + rng.normal(size=96)
+        frame = pd.DataFrame({"agency": agency, "offer": rng.choice(["group_work", "usual"], 96), "post": y})
+        notes = TwoGroup(**ARMS, cluster="agency").fit(frame, "post", better="lower").notes
+        urgent += any(note.startswith(CHECK) for note in notes)
+    # by chance the root of chi-square(11) / 11 is above 1.5 in 1 % of programmes
+    assert urgent <= 2
 
 
 def test_an_effect_that_differs_between_agencies_is_said() -> None:

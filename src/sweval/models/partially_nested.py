@@ -8,7 +8,7 @@ import numpy as np
 
 from sweval.effects.variance_components import pooled_sd_moments
 from sweval.errors import DesignError
-from sweval.models.base.clustered import CR2, ROBUST, effect_test, few_df_note
+from sweval.models.base.clustered import CR2, clusters_with_both, few_df_note, one_arm_note, within_clusters
 from sweval.models.base.comparison import Comparison
 from sweval.models.base.comparison_model import ComparisonModel, beside_rows, equal_effects_note, fit_comparison
 from sweval.models.base.nested_variances import NestedVariances, nested_variances
@@ -16,8 +16,6 @@ from sweval.models.base.roles import Roles
 from sweval.models.base.rows import Facts, Unit, arm_rows, effect_row, interval_columns, pooled_sd
 from sweval.models.base.sample import Codes, Sample
 from sweval.models.engine.group_means import deviations, group_mean_difference
-from sweval.models.engine.ols import least_squares
-from sweval.models.engine.sandwich import cluster_covariance
 from sweval.result import Estimate, Result
 
 _VARIANCES = ("auto", "within", "total")
@@ -98,7 +96,7 @@ class PartiallyNested(Comparison):
                 where=self.where,
                 fix="At least two groups are needed, better four or more.",
             )
-        self._refuse_groups_of_one(groups)
+        self._refuse_no_variation(sample, groups)
         if self.cluster is None:
             facts = replace(facts, clusters=int(groups.max()) + 1)
         beside, said = self._by_group_means(sample, facts) if self.cluster is None else self._by_agency(sample, facts)
@@ -129,14 +127,22 @@ class PartiallyNested(Comparison):
         units = [(self.group, sample.groups(where=self.where))]
         return units if self.cluster is None else [*units, (self.cluster, sample.clusters(where=self.where))]
 
-    def _refuse_groups_of_one(self, groups: Codes) -> None:
-        """Refuse groups that all hold one client."""
+    def _refuse_no_variation(self, sample: Sample, groups: Codes) -> None:
+        """Refuse groups that all hold one client, and values that do not vary within the groups or the control arm."""
         if np.bincount(groups[groups >= 0]).max() == 1:
             raise DesignError(
                 f'every "{self.group}" holds one client only, so clients are not in groups.',
                 where=self.where,
                 fix="Name the column of the groups; without groups use TwoGroup.",
             )
+        left = deviations(sample.y[:, None], groups + 1)[:, 0]  # the control arm is one more group
+        for side, place in ((groups < 0, f'in the arm "{self.control}"'), (groups >= 0, f'within any "{self.group}"')):
+            if not left[side].any():
+                raise DesignError(
+                    f'"{sample.outcome}" does not vary {place}, so there is no standard error.',
+                    where=self.where,
+                    fix="Check the scoring of the outcome.",
+                )
 
     def _by_group_means(self, sample: Sample, facts: Facts) -> tuple[list[Estimate], list[str]]:
         """Compare group means with control clients."""
@@ -152,29 +158,18 @@ class PartiallyNested(Comparison):
         return beside_rows(facts, self.effect_term, found.effect(), WELCH, method=method), notes
 
     def _by_agency(self, sample: Sample, facts: Facts) -> tuple[list[Estimate], list[str]]:
-        """Compare within agencies; the agencies' means are taken off, which equals one indicator each."""
+        """Compare within agencies."""
+        cluster = str(self.cluster)
         agency, treated = sample.clusters(where=self.where), sample.arms(where=self.where)
-        adjusters, _ = sample.adjusters
-        X = deviations(np.column_stack([treated.astype(float), adjusters]), agency)
-        count = int(agency.max()) + 1
-        both = int(np.isin(np.arange(count), np.intersect1d(agency[treated], agency[~treated])).sum())
+        both, count = clusters_with_both(agency, treated), int(agency.max()) + 1
         if both < 2:
             raise DesignError(
-                f'{both} of {count} "{self.cluster}" have clients in both arms; at least 2 are needed.',
+                f'{both} of {count} "{cluster}" have clients in both arms; at least 2 are needed.',
                 fix="If whole agencies were assigned, groups in them are clusters: use ClusterTrial.",
             )
-        notes = []
-        if both < count:
-            notes.append(
-                f'{count - both} of {count} "{self.cluster}" have one arm only; they do not inform coefficient_cr2.'
-            )
-        fit = least_squares(deviations(sample.y[:, None], agency)[:, 0], X)
-        if 0 not in fit.kept:
-            raise DesignError("the adjusters leave nothing of the arm.", fix="Adjust for fewer columns.")
-        test = cluster_covariance(fit, agency).contrast(np.eye(len(fit.kept))[0])
-        effect_test(test, str(self.cluster), where=self.where)
-        method = f"least squares within {self.cluster}, {ROBUST}"
-        return beside_rows(facts, self.effect_term, test, CR2, method=method), notes
+        test, way = within_clusters(self, sample, cluster)
+        notes = [one_arm_note(count - both, count, cluster)] if both < count else []
+        return beside_rows(facts, self.effect_term, test, CR2, method=way), notes
 
     def _variances(self, sample: Sample, model: ComparisonModel) -> tuple[NestedVariances, NestedVariances]:
         """Return the variance components under the chosen view of the control variance and under the other."""

@@ -29,6 +29,7 @@ by_arm <- function(random, fixed = post ~ o + pre) {
     log_likelihood = as.numeric(logLik(m)), random = v[-length(v)], residual = unname(m$sigma^2 * ratio[c("0", "1")]^2))
 }
 within <- as.data.frame(coef_test(lm(post ~ factor(agency) + o + pre, d), vcov = "CR2", cluster = d$agency, test = "Satterthwaite"))["o", ]
+within <- list(estimate = within$beta, std_error = within$SE, df = within$df_Satt, p_value = within$p_Satt)
 cat(toJSON(list(R = R.version.string, lme4 = as.character(packageVersion("lme4")), nlme = as.character(packageVersion("nlme")),
   cluster_trial = both("post ~ t + pre + (1 | agency)", "post ~ t + pre", "agency"),
   cluster_trial_flat = both("flat ~ t + pre + (1 | agency)", "flat ~ t + pre", "agency"),
@@ -37,5 +38,5 @@ cat(toJSON(list(R = R.version.string, lme4 = as.character(packageVersion("lme4")
   two_group_icc = share("post ~ o + (1 | agency)"),
   groups = by_arm(list(unit = ~0 + o)), groups_alone = by_arm(list(unit = ~0 + o), post ~ o),
   groups_in_agencies = by_arm(list(agency = ~1, unit = ~0 + o)),
-  groups_in_agencies_cr2 = list(estimate = within$beta, std_error = within$SE, df = within$df_Satt, p_value = within$p_Satt)),
+  within_agencies_cr2 = within),
   digits = I(15), auto_unbox = TRUE, pretty = TRUE), "\n")

@@ -14,10 +14,11 @@ from sweval.models.base.comparison import Comparison, adjusted_fit
 from sweval.models.base.comparison_model import beside_rows, equal_effects_note, fit_comparison
 from sweval.models.base.rows import Facts, Unit, arm_rows, effect_row, interval_columns, pooled_sd
 from sweval.models.base.sample import Array, Codes, Sample
+from sweval.models.engine.group_means import deviations
 from sweval.models.engine.mixed.fit import MixedFit, mixed_fit
 from sweval.models.engine.mixed.icc import icc_intervals
 from sweval.models.engine.mixed.model import Factor
-from sweval.models.engine.ols import LeastSquares
+from sweval.models.engine.ols import LeastSquares, least_squares
 from sweval.models.engine.sandwich import ContrastTest, cluster_covariance
 from sweval.result import Estimate, Result
 
@@ -41,9 +42,10 @@ def clustered_result(design: Comparison, sample: Sample, facts: Facts, *, cluste
     """Return the rows of a comparison of clients in clusters, whole clusters assigned or both arms in each."""
     clusters, treated = sample.clusters(where=design.where), sample.arms(where=design.where)
     _refuse_single_clients(clusters, cluster, where=design.where)
-    line, terms, _ = adjusted_fit(sample, design.effect_term, where=design.where)
-    robust = cluster_covariance(line, clusters).contrast(np.eye(len(terms))[terms.index(design.effect_term)])
-    effect_test(robust, cluster, where=design.where)
+    both, count = clusters_with_both(clusters, treated), int(clusters.max()) + 1
+    # with few such clusters the effect is seen between the others, and indicators would throw that away
+    inside = both >= max(2, count / 2)
+    robust, way = (within_clusters if inside else _all_rows)(design, sample, cluster)
     model = fit_comparison(design, sample, [(cluster, clusters)])
     if model.adjusted:
         spread = cluster_spread(sample.y, clusters, treated.astype(np.intp), facts, cluster, where=design.where)
@@ -52,11 +54,10 @@ def clustered_result(design: Comparison, sample: Sample, facts: Facts, *, cluste
     unit = Unit(
         sd=pooled_sd(sample.y, treated), nu=spread.nu, c=spread.c, standardizer="posttest_pooled", separate=True
     )
-    whole = whole_clusters(clusters, treated)
     how = "adjusted difference" if model.adjusted else "difference"
     rows = [
         *model.rows(facts),
-        *beside_rows(facts, design.effect_term, robust, CR2, method=f"least squares, {ROBUST}"),
+        *beside_rows(facts, design.effect_term, robust, CR2, method=way),
         effect_row(
             facts,
             design.effect_term,
@@ -64,16 +65,56 @@ def clustered_result(design: Comparison, sample: Sample, facts: Facts, *, cluste
             unit,
             method=f"Hedges g with clusters: {how} / pooled person sd of the outcome; {model.how}",
             adjusted=model.adjusted,
-            level_assigned="cluster" if whole else "client",
+            level_assigned="client" if both else "cluster",
         ),
         *arm_rows(facts, sample, design.arm, (design.control, design.treated)),
         spread.row,
         *model.component_rows(facts),
     ]
     notes = [*sample.notes, *model.notes, *few_df_note(model.effect, cluster)]
-    if not whole:
-        notes.append(equal_effects_note(robust.std_error, model.effect.std_error, cluster))
+    if inside and both < count:
+        notes.append(one_arm_note(count - both, count, cluster))
+    if both:
+        seen = robust.std_error if inside else 0.0  # only differences within clusters show whether they are alike
+        notes.append(equal_effects_note(seen, model.effect.std_error, cluster))
     return Result(estimates=tuple(rows), fits=(model.record(sample, facts, icc=spread.icc),), notes=tuple(notes))
+
+
+def _all_rows(design: Comparison, sample: Sample, cluster: str) -> tuple[ContrastTest, str]:
+    """Return the CR2 test of the effect by least squares, and its method."""
+    line, terms, _ = adjusted_fit(sample, design.effect_term, where=design.where)
+    covariance = cluster_covariance(line, sample.clusters(where=design.where))
+    test = covariance.contrast(np.eye(len(terms))[terms.index(design.effect_term)])
+    return effect_test(test, cluster, where=design.where), f"least squares, {ROBUST}"
+
+
+def within_clusters(design: Comparison, sample: Sample, cluster: str) -> tuple[ContrastTest, str]:
+    """Return the CR2 test of the effect within clusters, and its method.
+
+    The clusters' means are taken off, which equals one indicator each. Clusters with one arm do not inform the effect.
+
+    Raises
+    ------
+    DesignError
+        If the adjusters leave nothing of the arm, or the effect rests on a single cluster.
+    """
+    clusters, treated = sample.clusters(where=design.where), sample.arms(where=design.where)
+    X = deviations(np.column_stack([treated.astype(float), sample.adjusters[0]]), clusters)
+    fit = least_squares(deviations(sample.y[:, None], clusters)[:, 0], X)
+    if 0 not in fit.kept:
+        raise DesignError("the adjusters leave nothing of the arm.", fix="Adjust for fewer columns.")
+    test = cluster_covariance(fit, clusters).contrast(np.eye(len(fit.kept))[0])
+    return effect_test(test, cluster, where=design.where), f"least squares within {cluster}, {ROBUST}"
+
+
+def clusters_with_both(clusters: Codes, treated: NDArray[np.bool_]) -> int:
+    """Return how many clusters hold clients of both arms."""
+    return len(np.intersect1d(clusters[treated], clusters[~treated]))
+
+
+def one_arm_note(single: int, count: int, cluster: str) -> str:
+    """Return a note on clusters that do not inform a comparison within clusters."""
+    return f'{single} of {count} "{cluster}" have one arm only; they do not inform coefficient_cr2.'
 
 
 def robust_tests(
@@ -109,7 +150,7 @@ def few_df_note(test: ContrastTest, cluster: str) -> list[str]:
 
 def whole_clusters(clusters: Codes, treated: NDArray[np.bool_]) -> bool:
     """Tell whether no cluster has clients in both arms."""
-    return not np.intersect1d(clusters[treated], clusters[~treated]).size
+    return clusters_with_both(clusters, treated) == 0
 
 
 def cluster_spread(values: Array, clusters: Codes, arms: Codes, facts: Facts, cluster: str, *, where: str) -> Spread:
