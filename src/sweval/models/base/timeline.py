@@ -71,10 +71,10 @@ def timeline(
     clock = _clock(labels if not after else [*after, *filter(None, [before])], labels, roles, times)
     order, known = _in_time(column, codes, labels)
     if not clock and need_times:
-        shown = [labels[k] for k in order]
-        pairs = ", ".join(f'"{label}": {number}' for number, label in enumerate(shown))
+        listed = [labels[k] for k in order]
+        pairs = ", ".join(f'"{label}": {number}' for number, label in enumerate(listed))
         raise DesignError(
-            f'the waves of "{roles.wave}" are not numbers ({quoted(shown)}), and a line needs their times.',
+            f'the waves of "{roles.wave}" are not numbers ({quoted(listed)}), and a line needs their times.',
             where=roles.where,
             fix=f"Say them in any unit, if they are one apart: times={{{pairs}}}. "
             'Or compare wave by wave: shape="waves".',
