@@ -10,7 +10,7 @@ _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 # Reference data that we may not pass on lie beside some checkouts; elsewhere there is nothing to test.
 collect_ignore = [] if _SHARED.is_dir() else ["shared_oracles"]
-collect_ignore += ["reference", "benchmarks"]  # scripts that made stored numbers, or take times: no tests
+collect_ignore += ["reference", "benchmarks", "simulation"]  # scripts that made stored numbers, or take times
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
