@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -213,9 +213,9 @@ class ClusterRobust(Design):
         if few:
             notes.append(f"Fewer than 4 degrees of freedom for {', '.join(few)}: take these p-values as rough.")
         joint = _joint_rows(facts, fit, [data.encoded.terms[k] for k in fit.kept], self.kind, notes)
-        log_odds = "; log odds ratios" if self.family == "binomial" else ""
-        rows = [*coefficient_rows(facts, terms, tests, method=fit.method + log_odds), *joint]
+        rows = [*coefficient_rows(facts, terms, tests, method=fit.method), *joint]
         if self.family == "binomial":
+            rows = [replace(row, metric="log_odds") if row.measure == "coefficient" else row for row in rows]
             rows += self._risks(fit, data, facts, tests, notes)
         record = Fit(
             outcome=outcome,
@@ -263,7 +263,13 @@ class ClusterRobust(Design):
         rows: list[Estimate] = []
         terms = [data.encoded.terms[k] for k in fit.kept]
         columns = {name for term in terms for name in term}
-        found = {name: levels for name, levels in standardisable(data.read).items() if name in columns}
+        gone = {name for k in fit.aliased for name in data.encoded.terms[k]}
+        found = {name: levels for name, levels in standardisable(data.read).items() if name in columns - gone}
+        notes += [
+            f'No risks by "{name}": its effect cannot be told from that of other terms.'
+            for name in standardisable(data.read)
+            if name in gone
+        ]
         for name, levels in found.items():
             risks = standardise(name, levels, fit, data.encoded, data.read, data.weights)
             label = name if name in data.read.numeric else None

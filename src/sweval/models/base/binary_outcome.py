@@ -74,7 +74,7 @@ def separation_in_words(y: Array, encoded: Encoded, columns: tuple[int, ...], ou
                     f'"{outcome}" is {y[rows][0]:g} in all {counted(int(rows.sum()), "row")} where "{name}" is '
                     f'"{level}", so the odds ratio is infinite or zero.'
                 )
-    listed = ", ".join(encoded.names[k] for k in columns) or "the terms"
+    listed = ", ".join(f'"{encoded.names[k]}"' for k in columns) or "the terms"
     return f'{listed} {"tells" if len(columns) == 1 else "tell"} zeros of "{outcome}" from ones without error.'
 
 

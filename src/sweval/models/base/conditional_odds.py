@@ -80,9 +80,16 @@ def conditional_rows(
                 "conf_high": float(np.exp(b + reach)),
                 "conf_level": facts.conf_level,
             }
-            method += "; z test; interval, standard error and z of its logarithm"
+            method += "; z test and interval on the log scale"
         rows.append(
-            facts.row(names[k], "odds_ratio_conditional", float(np.exp(b)), std_error=error, method=method, **shown)
+            facts.row(
+                names[k],
+                "odds_ratio_conditional",
+                float(np.exp(b)),
+                std_error=float(np.exp(b)) * error,
+                method=method,
+                **shown,
+            )
         )
     notes = []
     if silent:

@@ -128,7 +128,7 @@ def logistic_fit(y: Array, X: Array, cluster: Codes, *, weights: Array | None, w
         at=tuple(range(len(fit.kept))),
         kept=fit.kept,
         aliased=fit.aliased,
-        method=f"logistic regression{weighted}, {named}, Satterthwaite df",
+        method=f"logistic regression (log odds ratios){weighted}, {named}, Satterthwaite df",
         engine="sweval logistic",
         log_likelihood=fit.log_likelihood if weights is None else None,
     )
@@ -138,7 +138,7 @@ def marginal_fit(y: Array, X: Array, cluster: Codes, *, family: FamilyName, kind
     """Fit a marginal model with an exchangeable working correlation."""
     fit = gee(y, X, cluster, family=family)
     chosen = GEE_KINDS.get(kind, cast(Kind, kind))
-    link = "logit" if family == "binomial" else "identity"
+    link = "logit link (log odds ratios)" if family == "binomial" else "identity link"
     notes: tuple[str, ...] = ()
     if fit.truncated:
         notes = (
@@ -153,7 +153,7 @@ def marginal_fit(y: Array, X: Array, cluster: Codes, *, family: FamilyName, kind
         kept=fit.kept,
         aliased=fit.aliased,
         method=(
-            f"GEE, {link} link, exchangeable working correlation {fit.alpha:.3f}, {_CORRECTIONS.get(chosen, chosen)}, "
+            f"GEE, {link}, exchangeable working correlation {fit.alpha:.3f}, {_CORRECTIONS.get(chosen, chosen)}, "
             "Satterthwaite df"
         ),
         engine="sweval GEE",

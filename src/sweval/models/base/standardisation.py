@@ -18,6 +18,8 @@ from sweval.models.engine.sandwich import ContrastTest
 from sweval.result import BETTER, Estimate
 
 MOST_LEVELS = 12
+_ROUNDING = 1e-9
+"""A risk difference below it has no reciprocal worth printing."""
 
 _OVER = "standardised over the rows used, delta method on the corrected covariance, Satterthwaite df"
 
@@ -133,7 +135,7 @@ def _contrasts(
     """Return the contrasts of one risk with the reference."""
     a, b = one.risk, reference.risk
     difference = _test(fit, one.gradient - reference.gradient, a - b)
-    limits = _limits(difference, facts.conf_level)
+    limits = {key: min(1.0, max(-1.0, value)) for key, value in _limits(difference, facts.conf_level).items()}
     against = f"against {reference.term}"
     rows = [
         facts.row(
@@ -150,20 +152,22 @@ def _contrasts(
     for measure, test in (("risk_ratio", ratio), ("odds_ratio", odds)):
         held = {key: float(np.exp(value)) for key, value in _limits(test, facts.conf_level).items()}
         words = measure.replace("_", " ")
+        tested = _tested(test, 1.0)
+        if tested:
+            tested["std_error"] *= float(np.exp(test.estimate))
         rows.append(
             facts.row(
-                term, measure, float(np.exp(test.estimate)), adjusted=adjusted, **_tested(test, 1.0),
-                **_level(held, facts), **held,
-                method=f"{words} {against}, {_OVER}; interval, standard error and t of its logarithm",
+                term, measure, float(np.exp(test.estimate)), adjusted=adjusted, **tested, **_level(held, facts), **held,
+                method=f"{words} {against}, {_OVER}; interval and t on the log scale",
             )
         )  # fmt: skip
-    if a != b:
-        rows.append(_number_needed(term, a - b, limits, facts, adjusted, against))
+    if abs(a - b) > _ROUNDING:
+        rows.append(_number_needed(term, difference, limits, facts, adjusted, against))
     return rows
 
 
 def _number_needed(
-    term: str, difference: float, limits: dict[str, float], facts: Facts, adjusted: bool, against: str
+    term: str, difference: ContrastTest, limits: dict[str, float], facts: Facts, adjusted: bool, against: str
 ) -> Estimate:
     """Return the number needed to treat, its interval closed only where that of the difference excludes 0."""
     sign = 1.0 if facts.better is None else BETTER[facts.better]
@@ -185,7 +189,10 @@ def _number_needed(
                 f"; the {facts.conf_level:.0%} interval is not closed, since that of the risk difference holds 0: "
                 f"{names[0]} {gain} to infinity to {names[1]} {loss}"
             )
-    return facts.row(term, "nnt", sign / difference, adjusted=adjusted, method=method, **_level(held, facts), **held)
+    df = {} if np.isnan(difference.df) else {"df": difference.df}
+    return facts.row(
+        term, "nnt", sign / difference.estimate, adjusted=adjusted, method=method, **df, **_level(held, facts), **held
+    )
 
 
 def _reciprocal(limit: float) -> str:

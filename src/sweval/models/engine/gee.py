@@ -35,7 +35,8 @@ class Gee:
     scale
         Mean squared Pearson residual.
     truncated
-        True where the estimate of alpha was too negative for the largest cluster, so that 0 was used.
+        True where the estimate of alpha was too negative for the largest cluster (below -1/(size - 1), or close to it
+        and not settling), so that 0 was used.
     kept, aliased
         Column numbers of the design matrix that were used, and that add nothing to the columns before them.
     white
@@ -135,15 +136,17 @@ def gee(
     start = logistic(y, X) if family == "binomial" else least_squares(y, X)
     X, shift = centred(X[:, start.kept])
     b, alpha, truncated = shift @ start.coefficients, 0.0, False
-    for _ in range(_MOST_STEPS):
+    least = -1 / (sizes.max() - 1) + 1e-6 if pairs else -1.0
+    for count in range(_MOST_STEPS):
         means, v = _means(X @ b, family)
         pearson = (y - means) / np.sqrt(v)
         scale = float(np.mean(pearson**2))
         before = alpha
-        if correlation == "exchangeable":
+        if correlation == "exchangeable" and not truncated:
             sums = np.bincount(codes, pearson)
             alpha = float((sums @ sums - pearson @ pearson) / (2 * pairs * scale))
-            truncated = bool(alpha <= -1 / (sizes.max() - 1) + 1e-6) if sizes.max() > 1 else False
+            # near its least value alpha and the means chase each other for ever: cluster means get boundless weight
+            truncated = alpha <= least or (alpha < 0 and count >= _MOST_STEPS // 2)
             alpha = 0.0 if truncated else alpha
         white = _whitened(X, np.sqrt(v), pearson, codes, sizes, alpha)
         move = np.linalg.solve(white.R, white.Q.T @ white.residuals)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from sweval.models.engine.generalized.family import Family
 from sweval.models.engine.ols import Array
@@ -56,8 +55,10 @@ class Quadrature:
         at = u[:, None] + s[:, None] * self.nodes
         predictor = fixed[:, None] + t * self._rows(at)
         logs = self.log_weights + self._sum(family.log_likelihood(self.y[:, None], predictor)) - at**2 / 2
-        units = logsumexp(logs, axis=1)
-        p = np.exp(logs - units[:, None])
+        top = logs.max(axis=1)
+        p = np.exp(logs - top[:, None])
+        units = top + np.log(p.sum(axis=1))
+        p /= p.sum(axis=1, keepdims=True)
         slopes = self.y[:, None] - family.mean(predictor)
         totals = self._sum(slopes)
         inner = t * totals - at
