@@ -169,9 +169,9 @@ def _numeric_objects(column: pd.Series) -> bool:
 
 def _binary(name: str, where: str) -> DesignError:
     return DesignError(
-        f'"{name}" holds yes/no values; outcomes of this kind come with a later release.',
+        f'"{name}" holds yes/no values, not numbers.',
         where=where,
-        fix="For a difference in proportions of your own, code it 0 and 1 as numbers.",
+        fix='Code it 0 and 1 as numbers; ClusterRobust with family="binomial" then gives risks and odds ratios.',
     )
 
 
