@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -30,15 +31,15 @@ class NestedVariances:
         Variance of the treated clients within groups.
     outside
         Residual variance of the control clients as estimated.
-    shares
-        A fit whose intraclass correlations have intervals; None where none has.
+    single
+        Makes a fit with one factor, whose intraclass correlation has an exact interval; None with agencies.
     """
 
     control: Control
     factors: tuple[float, ...]
     residual: float
     outside: float
-    shares: MixedFit | None = field(repr=False)
+    single: Callable[[], MixedFit] | None = field(repr=False)
 
     @property
     def better(self) -> Control:
@@ -51,17 +52,14 @@ class NestedVariances:
 
     @property
     def interval(self) -> str:
-        """Return what the intervals are, in words that continue a sentence."""
-        if self.shares is None:
-            return ", no interval"
-        exact = len(self.factors) == 1
-        return "; exact F interval (Harville & Fenech 1985)" if exact else "; profile of the restricted likelihood"
+        """Return what the interval is, in words that continue a sentence."""
+        return ", no interval" if self.single is None else "; exact F interval (Harville & Fenech 1985)"
 
     def limits(self, conf_level: float) -> list[tuple[float, float]]:
         """Return the limits of the share of every factor, NaN where there are none."""
-        if self.shares is None:
+        if self.single is None:
             return [(np.nan, np.nan)] * len(self.factors)
-        return [(found.low, found.high) for found in icc_intervals(self.shares, conf_level=conf_level)]
+        return [(found.low, found.high) for found in icc_intervals(self.single(), conf_level=conf_level)]
 
 
 def nested_variances(
@@ -90,19 +88,19 @@ def nested_variances(
     one = np.ones((len(values), 1))
     X = np.column_stack([one, treated])
     factors = [Factor(codes, one) for _, codes in units]
+    single: Callable[[], MixedFit] | None
     if control == "within":
-        fit = mixed_fit(values, X, factors)
-        shares: MixedFit | None = fit
+        common = mixed_fit(values, X, factors)
+        fit, single = common, lambda: common
     else:
         fit = fit or mixed_fit(values, X, factors, residual=Residual(kind="by_class", classes=treated))
         # without agencies the arms have nothing in common, so the treated alone have the same components
         alone = treated == 1
-        group = units[0][1][alone]
-        shares = mixed_fit(values[alone], one[alone], [Factor(group, one[alone])]) if len(units) == 1 else None
+        single = partial(mixed_fit, values[alone], one[alone], [Factor(units[0][1][alone], one[alone])])
     return NestedVariances(
         control=control,
         factors=tuple(float(found[0, 0]) for found in fit.covariances),
         residual=fit.residual_variances[-1],
         outside=fit.residual_variances[0],
-        shares=shares,
+        single=single if len(units) == 1 else None,
     )
