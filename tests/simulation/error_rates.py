@@ -1,8 +1,8 @@
 """How often sweval finds an effect where there is none, and how often its intervals hold the true one.
 
-Trials of whole clusters are simulated, and each is tested as `ClusterTrial` tests it: mixed model with Satterthwaite's
-df, with Kenward and Roger's where the variance between clusters is estimated at zero. Kenward-Roger and CR2 in every
-trial stand beside it. The table goes into docs/explain/error_rates.csv, which docs/explain/error_rates.md shows.
+Trials of whole clusters are simulated, and each is tested as `ClusterTrial` tests it by default, whatever it does where
+the variance between clusters is estimated at zero. Kenward-Roger, CR2 and a t test on cluster means stand beside it.
+The table goes into docs/explain/error_rates.csv, which docs/explain/error_rates.md shows.
 
     python tests/simulation/error_rates.py --check        # all 80 cells; about 25 minutes on two cores
     python tests/simulation/error_rates.py --replications 200 --out quick.csv
