@@ -19,6 +19,8 @@ from sweval.result import CHECK, Estimate
 
 FEW_UNITS = 20
 """Below this many units Kenward-Roger stands beside Satterthwaite."""
+FEWEST_AT_ZERO = 6
+"""From this many units on Satterthwaite's tests hold where the variance between them is zero; below, Kenward-Roger."""
 BESIDE = "_kenward_roger"
 """Ends the measure of rows that repeat a test with Kenward and Roger's adjustment."""
 TESTED_BY: dict[Df, str] = {"satterthwaite": "Satterthwaite df", "kenward-roger": "Kenward-Roger standard error and df"}
@@ -48,7 +50,7 @@ class Inference:
 
 
 def inference_of(fit: MixedFit, groupings: Sequence[Grouping], asked: Df) -> Inference:
-    """Choose the tests: as asked for, but no Satterthwaite where a variance is estimated on its boundary."""
+    """Choose the tests: as asked for, but no Satterthwaite on a boundary for which its df are not known."""
     smallest = min((groupings[k] for k in highest(groupings)), key=lambda own: own.units)
     return inference_for(fit, smallest.units, smallest.name, asked)
 
@@ -65,6 +67,15 @@ def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
             f'beside those of Satterthwaite, with "{BESIDE}" after the measure. They are the more cautious ones.'
         )
         return Inference(df=asked, beside=True, notes=(note,))
+    if fit.one_zero is not None and units >= FEWEST_AT_ZERO:
+        note = (
+            "A variance is estimated at zero. The df of the tests count with an estimate that cannot be negative "
+            "(Self & Liang 1987)"
+        )
+        if not fit.reml:
+            return Inference(df="satterthwaite", beside=False, notes=(f"{note}.",))
+        note += f'; Kenward and Roger\'s more cautious tests stand beside them, with "{BESIDE}" after the measure.'
+        return Inference(df="satterthwaite", beside=True, notes=(note,))
     if not fit.reml:
         note = (
             "As a variance is estimated at the edge of what is possible, Satterthwaite's df would be wrong, and "
@@ -72,8 +83,8 @@ def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
         )
         return Inference(df=None, beside=False, notes=(note,))
     note = (
-        "Kenward-Roger's tests are used instead of Satterthwaite's, whose df are wrong where a variance is estimated "
-        "at the edge of what is possible."
+        "Kenward-Roger's tests are used instead of Satterthwaite's, whose df are wrong where so few units, or more than "
+        "one variance or a correlation, are estimated at the edge of what is possible."
     )
     return Inference(df="kenward-roger", beside=False, notes=(note,))
 

@@ -15,6 +15,7 @@ from sweval.models.engine.mixed.model import Array, Factor, Residual, require_fi
 from sweval.models.engine.mixed.moments import Order, arrange, moments
 from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import Optimum, optimise
+from sweval.models.engine.mixed.structure import Diagonal
 from sweval.models.engine.mixed.sweep import left_within
 from sweval.models.engine.mixed.variances import Variances, variances
 from sweval.models.engine.ols import LeastSquares, least_squares
@@ -86,8 +87,28 @@ class MixedFit:
 
     @property
     def any_singular(self) -> bool:
-        """Tell whether any covariance lies on its boundary, where Satterthwaite's df are wrong."""
+        """Tell whether any covariance lies on its boundary, where the usual df of Satterthwaite are wrong."""
         return any(self.singular)
+
+    @property
+    def one_zero(self) -> int | None:
+        """Return the number of the variance parameter at zero, if it is the only thing that lies on the boundary.
+
+        Satterthwaite's df then follow from the distribution of an estimate that cannot be negative. None where nothing
+        is on the boundary, or more than one variance, or a correlation.
+        """
+        if sum(self.singular) != 1:
+            return None
+        structures = self._objective.structures
+        at = sum(len(s.natural(s.start, 1.0).identity) for s in structures if s.owns_residual) or 1
+        found = []
+        for structure, phi in zip(structures, self._objective.split(self._optimum.phi), strict=True):
+            if structure.owns_residual:
+                continue
+            if isinstance(structure, Diagonal):
+                found += [at + k for k in np.flatnonzero(phi == 0).tolist()]
+            at += len(phi)
+        return found[0] if len(found) == 1 else None
 
     @property
     def variances(self) -> Variances:
@@ -102,7 +123,8 @@ class MixedFit:
         L
             Contrasts of the kept coefficients, shape (m, p) or (p,).
         df
-            "satterthwaite" (Giesbrecht & Burns 1985; Fai & Cornelius 1996) or "kenward-roger" (Kenward & Roger 1997,
+            "satterthwaite" (Giesbrecht & Burns 1985; Fai & Cornelius 1996; where one variance is zero with the moments
+            of an estimate that cannot be negative, Self & Liang 1987) or "kenward-roger" (Kenward & Roger 1997,
             Biometrics 53, 983-997), which also adjusts the standard errors and needs a REML fit.
 
         Raises
@@ -115,7 +137,7 @@ class MixedFit:
         if df == "kenward-roger":
             self._need_reml()
             return kenward_roger.contrasts(self._variances, H, values)
-        return satterthwaite.contrasts(self._variances, H, values)
+        return satterthwaite.contrasts(self._variances, H, values, self.one_zero)
 
     def joint(self, L: Array, df: Df = "satterthwaite") -> WaldTest:
         """Test that all rows of L (m, p) times the coefficients are 0 together.
@@ -140,7 +162,7 @@ class MixedFit:
         if df == "kenward-roger":
             self._need_reml()
             return kenward_roger.joint(self._variances, H)
-        return satterthwaite.joint(self._variances, H)
+        return satterthwaite.joint(self._variances, H, self.one_zero)
 
     def _in_q(self, L: Array) -> Array:
         """Return contrasts of the coefficients as contrasts of those of Q."""
