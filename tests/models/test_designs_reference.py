@@ -69,20 +69,32 @@ def test_cluster_trial_is_lmer_with_kenward_roger_and_cr2_beside(frame: pd.DataF
     assert effect.p_value == pytest.approx(expected["satterthwaite"]["p_value"][1], rel=1e-4)
 
 
-def test_a_variance_of_zero_brings_kenward_roger(frame: pd.DataFrame) -> None:
-    """R's lmerTest gives 152 df there, with 12 agencies."""
+def test_a_variance_of_zero(frame: pd.DataFrame) -> None:
+    """R's lmerTest gives 152 df there, with 12 agencies; pbkrtest 12, which stands beside."""
     result, expected = TRIAL.fit(frame, "flat", better="lower"), R["cluster_trial_flat"]
-    same(result, expected["kenward_roger"], ["(Intercept)", "arm[training]", "pre"])
+    wanted = {name: expected["satterthwaite"][name] for name in ("estimate", "std_error")}
+    same(result, wanted, ["(Intercept)", "arm[training]", "pre"])
+    beside(result, expected["kenward_roger"], "coefficient_kenward_roger", "arm[training]")
     beside(result, expected["cr2"], "coefficient_cr2", "arm[training]")
-    effect = result.effect("hedges_g")
-    assert effect.df == pytest.approx(expected["kenward_roger"]["df"][1], rel=1e-5)
-    assert "Kenward-Roger" in effect.method
-    assert "Kenward-Roger" in result.effect("coefficient", term="pre").method
-    assert not any(row.measure == "coefficient_kenward_roger" for row in result.estimates)
+    row, effect = result.effect("coefficient", term="arm[training]"), result.effect("hedges_g")
+    assert expected["kenward_roger"]["df"][1] < row.df < expected["satterthwaite"]["df"][1]
+    assert (effect.df, effect.p_value) == pytest.approx((row.df, row.p_value), rel=1e-9)
     assert result.fits[0].singular
-    assert any(note.startswith("Kenward-Roger's tests are used instead of") for note in result.notes)
+    assert any(note.startswith("A variance is estimated at zero.") for note in result.notes)
     assert any('"agency" is estimated at zero' in note for note in result.notes)
     assert result.effect("icc").estimate == 0
+
+
+def test_a_variance_of_zero_with_few_agencies_brings_kenward_roger(frame: pd.DataFrame) -> None:
+    few = frame[frame.agency.isin(["a03", "a04", "a05", "a08", "a09"])]
+    result = TRIAL.fit(few, "flat", better="lower")
+    row, effect = result.effect("coefficient", term="arm[training]"), result.effect("hedges_g")
+    assert result.fits[0].singular
+    assert "Kenward-Roger" in row.method
+    assert "Kenward-Roger" in effect.method
+    assert effect.df == row.df < 5
+    assert not any(row.measure == "coefficient_kenward_roger" for row in result.estimates)
+    assert any(note.startswith("Kenward-Roger's tests are used instead of") for note in result.notes)
 
 
 def test_two_groups_in_agencies(frame: pd.DataFrame) -> None:
