@@ -222,20 +222,37 @@ def flat() -> pd.DataFrame:
 
 
 def test_a_variance_of_zero_is_said_and_changes_the_test(flat: pd.DataFrame) -> None:
-    """Satterthwaite's df would be n - p = 46; with Kenward-Roger those of eight agencies, balanced: 6."""
+    """n - p = 46 would be too many df, those of eight agencies that differ, 6, too few; Kenward-Roger stands beside.
+
+    Balanced, with F = MSB / MSW the variance component's estimate is cut at zero: v = MSB / n for MSB > MSW, else the
+    pooled mean square; x has the variance 2 (1/df_between + 1/df_within) in units of v.
+    """
     result = MixedModel(fixed="arm", random={"agency": "1"}).fit(flat, "y")
     row = result.effect("coefficient", term="arm[b]")
-    assert row.df == pytest.approx(6, abs=1e-6)
-    assert "Kenward-Roger" in row.method
+    between, within = 6, 40
+    s2, free = 2 * (1 / between + 1 / within), 2 / (between + within)
+    share = between / (between + within)
+    slope = np.sqrt(s2) * (1 - share)  # what x adds to v beyond what it adds to the pooled mean square
+    df = 2 * (1 + slope / np.sqrt(2 * np.pi)) ** 2 / (free + slope**2 * (1 - 1 / np.pi) / 2)
+    assert row.df == pytest.approx(df, rel=1e-6)
+    assert result.effect("coefficient_kenward_roger", term="arm[b]").df == pytest.approx(6, abs=1e-6)
     assert (result.fits[0].singular, result.effect("sd", term="agency: (Intercept)").estimate) == (True, 0)
     assert any("is estimated at zero" in note for note in result.notes)
+    assert any("an estimate that cannot be negative" in note for note in result.notes)
+
+
+def test_with_five_units_at_zero_kenward_roger_is_used(flat: pd.DataFrame) -> None:
+    result = MixedModel(fixed="x", random={"agency": "1"}).fit(flat[flat.agency < 5], "y")
+    assert result.fits[0].singular
+    assert "Kenward-Roger" in result.effect("coefficient", term="x").method
     assert any(note.startswith("Kenward-Roger's tests are used instead") for note in result.notes)
-    assert not [row for row in result.estimates if row.measure == "coefficient_kenward_roger"]
 
 
-def test_maximum_likelihood_at_zero_has_no_test(flat: pd.DataFrame) -> None:
-    result = MixedModel(fixed="arm", random={"agency": "1"}, method="ML").fit(flat, "y")
-    row = result.effect("coefficient", term="arm[b]")
+def test_maximum_likelihood_at_two_zeros_has_no_test(flat: pd.DataFrame) -> None:
+    frame = flat.assign(pair=flat.agency // 2)
+    model = MixedModel(fixed="x", random={"pair": "1", "pair/agency": "1"}, method="ML")
+    result = model.fit(frame, "y")
+    row = result.effect("coefficient", term="x")
     assert (row.std_error, row.df, row.p_value) == (None, None, None)
     assert any("coefficients stand without tests" in note for note in result.notes)
 

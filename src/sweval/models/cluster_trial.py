@@ -35,8 +35,9 @@ class ClusterTrial(Comparison):
     Notes
     -----
     Mixed model (REML) of the outcome on arm, baseline and covariates with a random intercept of the cluster, as
-    `lmer(y ~ arm + baseline + (1 | cluster))`; Satterthwaite's df, and those of Kenward and Roger where the variance
-    between clusters is estimated at zero. Beside it stand Kenward and Roger's test below 20 clusters
+    `lmer(y ~ arm + baseline + (1 | cluster))`; Satterthwaite's df. Where the variance between clusters is
+    estimated at zero, they are those of an estimate that cannot be negative (Self & Liang 1987), and below 6 clusters
+    those of Kenward and Roger. Beside it stand Kenward and Roger's test below 20 clusters
     (`coefficient_kenward_roger`) and least squares with CR2 (`coefficient_cr2`; Bell & McCaffrey 2002; Pustejovsky &
     Tipton 2018). The effect is Hedges' g for clusters (Hedges 2007): the adjusted difference over the pooled unadjusted
     standard deviation of clients, with the design factor and df that follow from the intraclass correlation.

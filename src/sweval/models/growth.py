@@ -66,8 +66,8 @@ class Growth(Design):
     then choose "waves".
 
     REML; Satterthwaite's df, with the tests of Kenward & Roger (1997) beside them below 20 clients (or clusters) and in
-    their place where a variance is estimated at zero. The effect is Feingold's (2009, Psychological Methods 14, 43-53):
-    the difference in growth from baseline to the last wave over the pooled standard deviation of clients at the
+    their place where slopes are estimated not to vary. The effect is Feingold's (2009, Psychological Methods 14,
+    43-53): the difference in growth from baseline to the last wave over the pooled standard deviation of clients at the
     baseline. Rows count clients (`n`), `glance()` counts rows. Waves that are missing are taken as missing at random.
 
     Examples

@@ -63,11 +63,12 @@ class MixedModel(Design):
     Notes
     -----
     t tests with Satterthwaite's df (Fai & Cornelius 1996). With fewer than 20 units of the highest factor the tests of
-    Kenward & Roger (1997, Biometrics 53, 983-997) stand beside them, with `_kenward_roger` after the measure; where a
-    variance is estimated at zero they are used instead, because Satterthwaite's df are wrong there. Rows with measure
-    "wald" are F tests of terms with several columns. "sd" and "correlation" are the variance components. Their
-    intervals are profiles of the likelihood that was fitted; for REML these cover better with few units than profiles
-    of the full likelihood, which R's confint() gives. "icc" is the share of the variance that the terms leave.
+    Kenward & Roger (1997, Biometrics 53, 983-997) stand beside them, with `_kenward_roger` after the measure. Where one
+    variance is estimated at zero the df are those of an estimate that cannot be negative (Self & Liang 1987); where
+    more lies on the boundary, or below 6 units, Kenward and Roger's tests are used instead. Rows with measure "wald"
+    are F tests of terms with several columns. "sd" and "correlation" are the variance components. Their intervals are
+    profiles of the likelihood that was fitted; for REML these cover better with few units than profiles of the full
+    likelihood, which R's confint() gives. "icc" is the share of the variance that the terms leave.
 
     Examples
     --------

@@ -35,11 +35,10 @@ class TwoGroup(Comparison):
     Notes
     -----
     Least squares with the classical t test (equal variances). Where a cluster is named, a mixed model (REML) with a
-    random intercept of the cluster and Satterthwaite's df (those of Kenward and Roger where the variance between
-    clusters is estimated at zero), which takes the effect as the same in all clusters. The row `coefficient_cr2` beside
-    it does not: it compares within clusters (one indicator each) where at least half of them hold both arms, else all
-    rows. The effect is Hedges' g: the adjusted difference over the pooled unadjusted
-    standard deviation of the outcome (Hedges 1981).
+    random intercept of the cluster and Satterthwaite's df, which takes the effect as the same in all clusters. The row
+    `coefficient_cr2` beside it does not: it compares within clusters (one indicator each) where at least half of them
+    hold both arms, else all rows. The effect is Hedges' g: the adjusted difference over the pooled unadjusted standard
+    deviation of the outcome (Hedges 1981).
 
     Examples
     --------

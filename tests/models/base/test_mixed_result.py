@@ -262,12 +262,17 @@ def test_a_coefficient_that_rests_on_one_unit_has_no_change() -> None:
 def test_on_the_boundary_contrasts_use_kenward_and_roger() -> None:
     d = pd.read_csv(FOLDER / "mixed" / "lmm_zero.csv")
     d = d.assign(half=np.where(d["z"] > d["z"].median(), "high", "low"))
-    zero = MixedModel(fixed="x + half", random={"group": "1"}).fit(d, "y")
+    one = MixedModel(fixed="x + half", random={"group": "1"}).fit(d, "y")
+    row = one.contrasts("half", df="satterthwaite").estimates[0]
+    assert row.df == one.effect("coefficient", term="half[low]").df  # one variance at zero: its own df
+    d["pair"] = pd.factorize(d["group"])[0] // 2
+    both = {"pair": "1", "pair/group": "1"}
+    zero = MixedModel(fixed="x + half", random=both).fit(d, "y")
     found = zero.contrasts("half", df="satterthwaite")
     assert "Kenward-Roger" in found.estimates[0].method
     assert "Kenward-Roger was used" in found.notes[0]
     with pytest.raises(SwevalError, match="Fit by REML"):
-        MixedModel(fixed="x + half", random={"group": "1"}, method="ML").fit(d, "y").contrasts("half")
+        MixedModel(fixed="x + half", random=both, method="ML").fit(d, "y").contrasts("half")
 
 
 def test_added_results_are_plain_and_copies_are_not(result: MixedResult) -> None:

@@ -45,15 +45,17 @@ class Questions:
         """
         if self.df not in DF_METHODS:
             raise DesignError(f'df="{self.df}" is unknown.', where=where, fix=did_you_mean(self.df, DF_METHODS))
-        if self.df == "kenward-roger" or not self.fitted.any_singular:
+        if self.df == "kenward-roger" or not self.fitted.any_singular or self.fitted.one_zero is not None:
             return self.df, ()
         if not self.fitted.reml:
             raise DesignError(
-                "a variance is estimated at zero, where Satterthwaite's df are wrong.",
+                "variances are estimated at the edge of what is possible, where Satterthwaite's df are wrong.",
                 where=where,
                 fix="Fit by REML; then Kenward-Roger can be used.",
             )
-        note = "A variance is estimated at zero, where Satterthwaite's df are wrong: Kenward-Roger was used."
+        note = (
+            "Variances are at the edge of what is possible, where Satterthwaite's df are wrong: Kenward-Roger was used."
+        )
         return "kenward-roger", (note,)
 
 

@@ -83,8 +83,8 @@ def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
         )
         return Inference(df=None, beside=False, notes=(note,))
     note = (
-        "Kenward-Roger's tests are used instead of Satterthwaite's, whose df are wrong where so few units, or more than "
-        "one variance or a correlation, are estimated at the edge of what is possible."
+        "Kenward-Roger's tests are used instead of Satterthwaite's, whose df are wrong with so few units, or where "
+        "more than one variance or a correlation is estimated at the edge of what is possible."
     )
     return Inference(df="kenward-roger", beside=False, notes=(note,))
 

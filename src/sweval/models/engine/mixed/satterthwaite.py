@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import fdtrc
 
-from sweval.models.engine.mixed.model import Array
+from sweval.models.engine.mixed.model import Array, inverse
 from sweval.models.engine.mixed.variances import Variances
 from sweval.models.engine.ols import two_sided_p
 from sweval.models.engine.sandwich import ContrastTest, WaldTest
@@ -33,20 +33,20 @@ def degrees_of_freedom(found: Variances, H: Array, zero: int | None = None) -> A
     variance = np.einsum("ma,ma->m", PhiH, H)
     g = -((PhiH @ found.P) * PhiH).sum(axis=2).T
     if zero is not None:
-        return _at_zero(variance, g, np.linalg.inv(found.expected), zero)
+        return _at_zero(variance, g, inverse(found.expected), zero)
     spread = np.einsum("mt,tm->m", g, np.linalg.solve(found.observed, g.T))
     out: Array = 2 * variance**2 / spread
     return out
 
 
 def _at_zero(variance: Array, g: Array, W: Array, zero: int) -> Array:
-    """Return `2 E(v)^2 / Var(v)` for an estimate v of the variance of a contrast, one component being estimated at zero.
+    """Return `2 E(v)^2 / Var(v)` for the estimated variance v of a contrast, one component being estimated at zero.
 
     On the boundary the estimate of that component is distributed as max(0, x), x normal around zero, and the others as
     their residuals given x plus their regression on it (Self & Liang 1987, Journal of the American Statistical
-    Association 82, 605-610, case 5); so it has mean s / sqrt(2 pi) and variance s^2 (1 - 1/pi) / 2, s^2 being that of x.
-    The df are those of a chi-square with these moments; v itself is left at its plain value. Without the cut at zero the
-    df would be those of units that are known to differ, with the variance taken as known those of the rows.
+    Association 82, 605-610, case 5); so it has mean s / sqrt(2 pi) and variance s^2 (1 - 1/pi) / 2, s^2 being that of
+    x. The df are those of a chi-square with these moments; v itself is left at its plain value. Without the cut at
+    zero the df would be those of units that are known to differ, with the variance taken as known those of the rows.
     """
     s2 = W[zero, zero]
     regression = W[:, zero] / s2
