@@ -54,10 +54,10 @@ class PartiallyNested(Comparison):
     only, a residual variance of its own in each arm, a random intercept of the agency where `cluster` is named (as
     Bauer, Sterba & Hallfors 2008, Multivariate Behavioral Research 43, 210-236). Satterthwaite's df; those of Kenward
     and Roger where the variance between fewer than 6 groups is estimated at zero. Beside it stands an analysis that
-    does not need the model:
-without `cluster` Welch's test of the group means against the control clients (`coefficient_welch`), with `cluster`
-    differences within agencies with CR2 (`coefficient_cr2`), which allows any resemblance in an agency. The effect is
-    Hedges' g over the pooled person standard deviation, with the design factor and df of the layout.
+    does not need the model: without `cluster` Welch's test of the group means against the control clients
+    (`coefficient_welch`), with `cluster` differences within agencies with CR2 (`coefficient_cr2`), which allows any
+    resemblance in an agency. The effect is Hedges' g over the pooled person standard deviation, with the design factor
+    and df of the layout.
 
     Examples
     --------
