@@ -119,6 +119,24 @@ def test_combinations_that_the_data_do_not_determine_are_left_out(data: pd.DataF
         (lambda r: r.contrasts("site", method="reference", adjust="tukey"), "all pairs"),
         (lambda r: r.residuals("raw"), "is unknown"),
         (lambda r: r.influence("agency"), "no grouping factor"),
+        (lambda r: r.contrasts("site", trend="time"), 'same in every "site": the model has no term site:time'),
+        (lambda r: r.contrasts("time", at={"time": [0, 0.0]}), 'value of "time" more than once'),
+        (lambda r: r.marginal_means("site", at={"site": ["a", "a"]}), 'value of "site" more than once'),
+        (lambda r: r.contrasts("time", at={"time": [1, 1 + 1e-14]}), "the same by the model"),
+        (lambda r: r.marginal_means("arm", conf_level=0), "must lie between 0 and 1"),
+        (lambda r: r.marginal_means("arm", conf_level=95), "must lie between 0 and 1"),
+        (lambda r: r.marginal_means("arm", conf_level="0.9"), "no number"),
+        (lambda r: r.marginal_means("arm", df=""), "is unknown"),
+        (lambda r: r.marginal_means("arm", df=["satterthwaite"]), "is unknown"),
+        (lambda r: r.marginal_means("arm", at=[1]), "must name columns"),
+        (lambda r: r.marginal_means("arm", at={1: 2}), "named by text"),
+        (lambda r: r.marginal_means("arm", trend=3), "named by text"),
+        (lambda r: r.marginal_means(3), "named by text"),
+        (lambda r: r.marginal_means(None), "named by text"),
+        (lambda r: r.marginal_means([["arm"]]), "named by text"),
+        (lambda r: r.contrasts("arm", by=3), "named by text"),
+        (lambda r: r.likelihood_ratio(3), "no result of a mixed model"),
+        (lambda r: r.likelihood_ratio(r + r), "no result of a mixed model"),
     ],
 )
 def test_questions_without_an_answer_are_refused(result: MixedResult, question, said: str) -> None:
@@ -215,6 +233,30 @@ def test_likelihood_ratios_are_those_of_lme4(result: MixedResult, data: pd.DataF
     assert fixed.effect("likelihood_ratio").statistic == pytest.approx(expected["fixed_ml"], rel=1e-5)
     assert "fitted again by maximum likelihood" in fixed.estimates[0].method
     assert "rejects too often" in fixed.notes[0]
+
+
+def test_restricted_likelihoods_do_not_depend_on_the_units_of_a_column(data: pd.DataFrame) -> None:
+    data = data.assign(months=12 * data["time"], later=data["time"] - 3)
+    weights = pd.Series(1.0 + np.arange(len(data)) % 3)
+    for more in ({}, {"weights": "weight"}):
+        d = data.assign(weight=weights)
+        large = fit(d, "arm * time", **more)
+        plain = large.likelihood_ratio(fit(d, "arm * time", random="1", **more)).estimates
+        for fixed in ("arm * months", "months * arm", "arm * later"):
+            other = large.likelihood_ratio(fit(d, fixed, random="1", **more)).estimates
+            # the optimum is found to about 1e-8 in the deviance
+            assert [row.statistic for row in other] == pytest.approx([row.statistic for row in plain], abs=1e-6)
+            assert "restricted" in other[0].method
+
+
+def test_an_interaction_without_its_slope_has_no_slope_to_ask_for(data: pd.DataFrame) -> None:
+    with pytest.raises(SwevalError, match=r"is 0 by the model, whatever the data, at arm\[usual\]"):
+        fit(data, "arm + time:block").marginal_means("arm", trend="time", at={"block": 0})
+    centred = data.assign(block=(data["block"] - data["block"].mean()) / 3)
+    with pytest.raises(SwevalError, match="is 0 by the model"):  # the mean of a centred column is zero but for 1e-17
+        fit(centred, "arm + time:block").marginal_means("arm", trend="time")
+    with pytest.raises(SwevalError, match="the model has no term arm:time"):
+        fit(centred, "arm + time").contrasts("arm", trend="time")
 
 
 def test_a_variance_at_zero_has_half_the_p_value() -> None:

@@ -39,7 +39,7 @@ def likelihood_ratio(first: Model, second: Model) -> Result:
     small, large = sorted((first, second), key=lambda model: _parameters(model[0]))
     extra = _extra(small[0], large[0])
     method, (small_fit, large_fit) = _comparable(small[0], large[0], refit=extra.fixed > 0)
-    statistic = 2 * (large_fit.log_likelihood - small_fit.log_likelihood)
+    statistic = 2 * (_in_any_units(large_fit) - _in_any_units(small_fit))
     df = extra.fixed + extra.variances
     if statistic < -_CLOSE:
         raise DesignError(
@@ -196,6 +196,13 @@ def _comparable(small: MixedFit, large: MixedFit, *, refit: bool) -> tuple[str, 
     was = small.reml or large.reml
     said = "both fitted again by maximum likelihood" if was else "maximum likelihood"
     return said, (_by_likelihood(small), _by_likelihood(large))
+
+
+def _in_any_units(fit: MixedFit) -> float:
+    """Return the log-likelihood; a restricted one without -log|R| of X = QR, which only holds the units of X."""
+    if not fit.reml:
+        return fit.log_likelihood
+    return fit.log_likelihood + float(np.log(np.abs(np.diag(fit._root))).sum())
 
 
 def _by_likelihood(fit: MixedFit) -> MixedFit:

@@ -43,8 +43,8 @@ class Questions:
         DesignError
             If the method is unknown, or none holds.
         """
-        if self.df not in DF_METHODS:
-            raise DesignError(f'df="{self.df}" is unknown.', where=where, fix=did_you_mean(self.df, DF_METHODS))
+        if self.df not in tuple(DF_METHODS):
+            raise DesignError(f'df="{self.df}" is unknown.', where=where, fix=did_you_mean(str(self.df), DF_METHODS))
         if self.df == "kenward-roger" or not self.fitted.any_singular or self.fitted.one_zero is not None:
             return self.df, ()
         if not self.fitted.reml:
@@ -67,6 +67,14 @@ def marginal_means(
     names = named_columns(terms, asked.design, where=where)
     found = cells(asked.design, asked.fitted.kept, names, at=at, trend=trend, where=where)
     df, notes = asked.settled(where=where)
+    for k, row in enumerate(found.L):
+        if found.estimable[k] and found.nothing(row):
+            what = "mean" if trend is None else f'slope of "{trend}"'
+            raise DesignError(
+                f"the {what} is 0 by the model, whatever the data, at {_label(found, k)}.",
+                where=where,
+                fix="Add the terms that are part of the interaction.",
+            )
     usable = [k for k, good in enumerate(found.estimable) if good]
     tests = asked.fitted.contrasts(found.L[usable], df=df) if usable else ()
     what = _what(trend)
@@ -106,6 +114,8 @@ def contrasts(
     for k, label in enumerate(found.labels):
         if found.estimable[k]:
             families.setdefault(label[: len(within)], []).append(k)
+    for members in families.values():
+        _refuse_alike(found, (members, len(within)), asked.design, compared, trend)
     rows: list[Estimate] = []
     for members in families.values():
         rows += _family(asked, found, (members, len(within)), method=method, adjust=adjust, how=(df, _what(trend)))
@@ -116,6 +126,37 @@ def contrasts(
             fix='A number enters with its mean; name values to compare, for example at={"wave": [0, 8]}.',
         )
     return Result(estimates=tuple(rows), notes=(*notes, *_not_estimable(found)))
+
+
+def _refuse_alike(
+    found: Cells, family: tuple[list[int], int], design: MixedDesign, compared: tuple[str, ...], trend: str | None
+) -> None:
+    """Refuse combinations that the model makes equal, whatever the data: they have no difference to test.
+
+    Raises
+    ------
+    DesignError
+        Naming the term that is not in the model.
+    """
+    members, skip = family
+    what = "mean" if trend is None else f'slope of "{trend}"'
+    for i, a in enumerate(members):
+        for b in members[i + 1 :]:
+            if not found.nothing(found.L[b] - found.L[a]):
+                continue
+            for name in compared:
+                if trend is not None and not any({name, trend} <= set(term) for term in design.terms):
+                    raise DesignError(
+                        f'the {what} is the same in every "{name}": the model has no term {name}:{trend}.',
+                        where="contrasts",
+                        fix=f"Add {name}:{trend} to the fixed terms.",
+                    )
+            raise DesignError(
+                f"the {what} is the same by the model, whatever the data, at {_label(found, a, skip)} and "
+                f"{_label(found, b, skip)}.",
+                where="contrasts",
+                fix="Compare values at which the model can differ.",
+            )
 
 
 def _family(

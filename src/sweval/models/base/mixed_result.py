@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sweval.errors import DesignError
+from sweval.models.base.design import check_level
 from sweval.models.base.marginal_means import Questions
 from sweval.models.base.mixed_design import MixedDesign
 from sweval.models.base.rows import Facts
@@ -166,7 +168,7 @@ class MixedResult(Result):
         Raises
         ------
         DesignError
-            If the models have other rows, or neither contains the other.
+            If the other is no mixed model, the models have other rows, or neither contains the other.
 
         Notes
         -----
@@ -177,6 +179,12 @@ class MixedResult(Result):
         """
         from sweval.models.base.likelihood_ratio import likelihood_ratio
 
+        if not isinstance(other, MixedResult):
+            raise DesignError(
+                "the other model is no result of a mixed model.",
+                where="likelihood_ratio",
+                fix="Pass what MixedModel(...).fit(...) returned; results joined with + hold rows only.",
+            )
         return likelihood_ratio((self.fitted, self.design, self.facts), (other.fitted, other.design, other.facts))
 
     def marginal_means(
@@ -293,12 +301,16 @@ class MixedResult(Result):
 
     def asked(self, df: Df | None, conf_level: float | None) -> Questions:
         """Return what marginal means and contrasts need, with the defaults of this result filled in."""
+        if conf_level is not None:
+            if isinstance(conf_level, bool) or not isinstance(conf_level, int | float):
+                raise DesignError("conf_level is no number.", where="conf_level", fix="Try 0.95.")
+            check_level(conf_level, where="conf_level")
         return Questions(
             fitted=self.fitted,
             design=self.design,
             facts=self.facts,
-            df=df or self.df,
-            conf_level=conf_level or self.facts.conf_level,
+            df=self.df if df is None else df,
+            conf_level=self.facts.conf_level if conf_level is None else conf_level,
         )
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from sweval.models.base.values import label_key
 _MOST_ROWS = 20_000
 _KEPT_VALUES = 2
 _NOT_ESTIMABLE = 1e-7
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,12 +33,19 @@ class Cells:
         What every combination makes of the kept coefficients, shape (m, p).
     estimable
         Whether the data determine it, shape (m,).
+    size
+        Largest value of every kept column, shape (p,): what is small beside it is rounding error.
     """
 
     columns: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
     L: Array
     estimable: tuple[bool, ...]
+    size: Array
+
+    def nothing(self, row: Array) -> bool:
+        """Tell whether a combination of rows of L is zero but for rounding errors."""
+        return bool((np.abs(row) <= _ROUNDING * self.size).all())
 
 
 def named_columns(terms: str | Sequence[str], design: MixedDesign, *, where: str) -> tuple[str, ...]:
@@ -48,8 +56,19 @@ def named_columns(terms: str | Sequence[str], design: MixedDesign, *, where: str
     DesignError
         If one is not, or none is named.
     """
-    names = columns_of(parse_terms(terms, where=where)) if isinstance(terms, str) else tuple(dict.fromkeys(terms))
     known = columns_of(design.terms)
+    if isinstance(terms, str):
+        names = columns_of(parse_terms(terms, where=where))
+    elif isinstance(terms, list | tuple) and all(isinstance(name, str) for name in terms):
+        names = tuple(dict.fromkeys(terms))
+    else:
+        raise DesignError(
+            "columns are named by text, or by a list of texts.",
+            where=where,
+            fix=f'The columns of the fixed terms are {", ".join(known)}; write for example "{known[0]}".'
+            if known
+            else "The model has no fixed term.",
+        )
     if not names:
         raise DesignError("no column is named.", where=where, fix=did_you_mean("", known))
     for name in names:
@@ -92,20 +111,27 @@ def cells(
         If a value is no level, the trend is no number, or the grid would have more than 20,000 rows.
     """
     every = columns_of(design.terms)
+    if at is not None and not isinstance(at, Mapping):
+        raise DesignError(
+            "at= must name columns with their values.",
+            where=f"{where}, at",
+            fix='Write for example at={"wave": [0, 8]}.',
+        )
     at = dict(at or {})
     for name in at:
         named_columns([name], design, where=f"{where}, at")
     if trend is not None:
         _require_number(trend, design, names, where=where)
     values = {name: _values(name, design, at.get(name), where=where) for name in every}
-    size = int(np.prod([len(own) for own in values.values()], dtype=float))
-    if size > _MOST_ROWS:
+    length = int(np.prod([len(own) for own in values.values()], dtype=float))
+    if length > _MOST_ROWS:
         raise DesignError(
-            f"the reference grid would have {size:,} rows.", where=where, fix="Hold columns at one value with at=."
+            f"the reference grid would have {length:,} rows.", where=where, fix="Hold columns at one value with at=."
         )
     rows = list(itertools.product(*(range(len(values[name])) for name in every)))
     grid = {name: np.array([values[name][row[k]][1] for row in rows]) for k, name in enumerate(every)}
     X = _matrix(design, grid, len(rows))
+    size = np.maximum(np.abs(X).max(axis=0), np.abs(design.used()).max(axis=0))
     if trend is not None:
         X = _matrix(design, grid | {trend: grid[trend] + 1}, len(rows)) - X
     combinations = list(itertools.product(*(range(len(values[name])) for name in names)))
@@ -123,6 +149,7 @@ def cells(
         ),
         L=L[:, list(kept)],
         estimable=_estimable(design, kept, L),
+        size=size[list(kept)],
     )
 
 
@@ -153,6 +180,7 @@ def _values(name: str, design: MixedDesign, asked: object, *, where: str) -> lis
                     where=f"{where}, at",
                     fix=did_you_mean(label, levels),
                 )
+        _refuse_twice(wanted, name, where=where)
         return [(label, float(levels.index(label))) for label in wanted]
     if given is None:
         found = np.unique(design.read.numeric[name])
@@ -163,7 +191,14 @@ def _values(name: str, design: MixedDesign, asked: object, *, where: str) -> lis
         if isinstance(value, bool | str) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
             raise DesignError(f'"{name}" is a number; at= holds a value for it that is none.', where=f"{where}, at")
         out.append((f"{float(value):.6g}", float(value)))
+    _refuse_twice([number for _, number in out], name, where=where)
     return out
+
+
+def _refuse_twice(values: Sequence[str | float], name: str, *, where: str) -> None:
+    """Refuse a value that at= holds more than once."""
+    if len(set(values)) < len(values):
+        raise DesignError(f'at= holds a value of "{name}" more than once.', where=f"{where}, at", fix="Name it once.")
 
 
 def _matrix(design: MixedDesign, grid: Mapping[str, Array], rows: int) -> Array:
