@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -324,6 +325,21 @@ def test_added_results_are_plain_and_copies_are_not(result: MixedResult) -> None
     assert type(sum([result, result])) is Result
     assert type(result.in_study("A study")) is MixedResult
     assert isinstance(result, sw.Result)
+
+
+def test_many_residual_classes_are_fitted_without_intervals_in_short_time() -> None:
+    rng = np.random.default_rng(3)
+    row = np.arange(72)
+    d = pd.DataFrame({"agency": row % 9, "worker": row // 6, "x": rng.normal(size=72)})
+    d["y"] = d["x"] + rng.normal(size=9)[d["agency"]] + rng.normal(size=72) * (1 + d["worker"] / 6)
+    start = time.process_time()
+    found = MixedModel(fixed="x", random={"agency": "1"}, residual="by(worker)").fit(d, "y")
+    assert time.process_time() - start < 6  # with intervals about 25 seconds, without about one
+    sds = [row for row in found.estimates if row.measure == "sd"]
+    assert len(sds) == 13
+    assert all(row.conf_low is None and "no interval with more than" in row.method for row in sds)
+    some = MixedModel(fixed="x", random={"agency": "1"}, residual="by(worker)").fit(d[d["worker"] < 4], "y")
+    assert all(row.conf_low is not None for row in some.estimates if row.measure == "sd")
 
 
 def test_the_print_says_what_is_needed_and_no_ids(result: MixedResult, data: pd.DataFrame) -> None:

@@ -45,7 +45,13 @@ def variance_rows(facts: Facts, fit: MixedFit, design: MixedDesign, *, classes: 
         if np.isfinite(found.estimate):
             term, measure = _named(found, design, classes)
             rows.append(
-                facts.row(term, measure, found.estimate, method=_said(found, likelihood), **_limits(facts, found))
+                facts.row(
+                    term,
+                    measure,
+                    found.estimate,
+                    method=_said(found, likelihood, len(classes)),
+                    **_limits(facts, found),
+                )
             )
     if fit.residual_covariance is not None:
         rows += _unstructured(facts, fit, classes)
@@ -69,9 +75,14 @@ def _named(found: Interval, design: MixedDesign, classes: Sequence[str]) -> tupl
     return (f"residual: {classes[found.effects[0]]}" if classes else "residual"), "sd"
 
 
-def _said(found: Interval, likelihood: str) -> str:
+def _said(found: Interval, likelihood: str, classes: int) -> str:
     """Return how the interval was made, and what a limit on the boundary means."""
+    from sweval.models.engine.mixed.profile import MOST_CLASSES
+
     said = f"profile of the {likelihood}"
+    most = MOST_CLASSES.get(found.kind, classes)
+    if classes > most and not np.isfinite(found.low):
+        return f"{likelihood}; no interval with more than {most} classes of residuals"
     if found.kind in ("sd", "residual_sd"):
         return f"{said}; an interval from 0 includes no variation at all" if found.low == 0 else said
     if found.kind == "correlation" and (found.low == -1 or found.high == 1):

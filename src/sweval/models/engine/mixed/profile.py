@@ -30,6 +30,8 @@ from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
 
 Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 
+MOST_CLASSES: dict[Kind, int] = {"sd": 8, "correlation": 8, "residual_sd": 4}
+"""With more residual classes than these there is no interval: its time grows faster than the cube of the classes."""
 _STEPS = 12
 _LONGEST = 0.34
 _NONE = 1e-5
@@ -73,7 +75,7 @@ def profile_intervals(
     ----------
     fit
         The model. Its random effects and its residual structure are looked at; an unstructured residual covariance has
-        no intervals.
+        no intervals, nor have parameters of a model with more residual classes than `MOST_CLASSES` says.
     conf_level
         Level of the intervals.
     likelihood
@@ -104,20 +106,33 @@ def profile_intervals(
     [('sd', 1.1, 3.4), ('residual_sd', 0.8, 1.2)]
     """
     profile = _Profile(fit, reml=fit.reml and likelihood == "fitted", z=float(ndtri((1 + conf_level) / 2)))
+    classes = len(fit.residual_variances)
     out = []
     for number, factor in enumerate(fit.factors):
         sds = np.sqrt(np.clip(np.diag(fit.covariances[number]), 0, None))
         for k in range(factor.q):
-            out.append(profile.sd(number, k, float(sds[k])))
-        if factor.covariance == "full":
-            for b in range(factor.q):
-                for a in range(b):
-                    out.append(profile.correlation(number, (a, b), float(fit.covariances[number][a, b]), sds))
+            sd = float(sds[k])
+            out.append(profile.sd(number, k, sd) if classes <= MOST_CLASSES["sd"] else _without("sd", number, (k,), sd))
+        for pair in [(a, b) for b in range(factor.q) for a in range(b)] if factor.covariance == "full" else []:
+            covariance = float(fit.covariances[number][pair])
+            if classes <= MOST_CLASSES["correlation"]:
+                out.append(profile.correlation(number, pair, covariance, sds))
+            else:
+                product = float(sds[pair[0]] * sds[pair[1]])
+                estimate = covariance / product if product > 0 else np.nan
+                out.append(_without("correlation", number, pair, estimate))
     for number, variance in enumerate(fit.residual_variances):
-        out.append(profile.residual_sd(number, float(np.sqrt(variance))))
+        sd = float(np.sqrt(variance))
+        few = classes <= MOST_CLASSES["residual_sd"]
+        out.append(profile.residual_sd(number, sd) if few else _without("residual_sd", None, (number,), sd))
     if fit.correlation is not None:
         out.append(profile.residual_correlation(fit.correlation))
     return tuple(out)
+
+
+def _without(kind: Kind, factor: int | None, effects: tuple[int, ...], estimate: float) -> Interval:
+    """Return an estimate without limits."""
+    return Interval(kind=kind, factor=factor, effects=effects, estimate=estimate, low=np.nan, high=np.nan)
 
 
 class _Profile:
