@@ -196,6 +196,51 @@ def test_rows_left_out_keep_the_row_numbers_of_the_data(data: pd.DataFrame) -> N
     assert found.index.tolist() == [row for row in range(len(data)) if row not in (0, 7)]
 
 
+def test_predictions_and_residuals_align_with_a_pandas_frame(data: pd.DataFrame) -> None:
+    mixed = data.sample(frac=1, random_state=3)
+    mixed.index = pd.Index([f"r{row}" for row in mixed.index])
+    mixed.loc[mixed.index[:3], "y"] = np.nan
+    found = fit(mixed)
+    assert found.predict().index.equals(mixed.index[3:])
+    table = mixed.assign(p=found.predict(), e=found.residuals(), new=found.predict(mixed))
+    np.testing.assert_allclose((table["p"] + table["e"])[3:], mixed["y"][3:])
+    np.testing.assert_allclose(table["new"][3:], table["p"][3:])
+    assert table["p"].isna().sum() == 3
+    assert found.known_units(mixed).index.equals(mixed.index)
+    import polars as pl
+
+    plain = fit(pl.from_pandas(mixed))
+    assert plain.predict().index.tolist() == list(range(3, len(mixed)))
+    np.testing.assert_allclose(plain.predict(), found.predict(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("held", ["soon", True, pd.Timestamp("2024-01-01")])
+def test_text_in_a_column_of_numbers_is_refused_in_plain_words(
+    result: MixedResult, data: pd.DataFrame, held: object
+) -> None:
+    with pytest.raises(SwevalError, match=r'^predict: "time" must hold numbers') as caught:
+        result.predict(data.assign(time=held))
+    assert "binomial" not in str(caught.value)
+    assert "soon" not in str(caught.value)
+
+
+def test_rows_that_need_no_unit_are_not_called_unknown() -> None:
+    rng = np.random.default_rng(5)
+    treated = np.repeat([0, 1], 30)
+    group = np.where(treated == 1, np.arange(60) // 5, -1)
+    d = pd.DataFrame({"treated": treated, "group": pd.Series(group).where(group >= 0)})
+    d["y"] = treated + rng.normal(size=12)[group] * treated + rng.normal(size=60)
+    found = MixedModel(fixed="treated", random={"group": "0 + treated"}).fit(d, "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(found.predict(d), found.predict())
+    assert found.known_units(d)["group"].all()
+    d.loc[59, "group"] = 99
+    with pytest.warns(SwevalWarning, match=r'^1 row belongs to no "group"'):
+        found.predict(d)
+    assert found.known_units(d)["group"].tolist() == [True] * 59 + [False]
+
+
 def test_random_effects_are_named(result: MixedResult, data: pd.DataFrame) -> None:
     found = result.random_effects()
     assert list(found.columns) == ["factor", "unit", "term", "estimate", "std_error"]

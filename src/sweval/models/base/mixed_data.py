@@ -15,7 +15,7 @@ from sweval.frames import wrap
 from sweval.models.base.complete_rows import CompleteRows, require_terms, take_rows
 from sweval.models.base.grouping import Grouping, group, refuse_reused
 from sweval.models.base.mixed_checks import refuse_doubles, refuse_without_variation
-from sweval.models.base.mixed_design import MixedDesign, RandomPart
+from sweval.models.base.mixed_design import MixedDesign, RandomPart, row_labels
 from sweval.models.base.random_terms import RandomTerm, effect_columns, random_columns
 from sweval.models.base.residual_terms import ResidualTerms
 from sweval.models.base.terms import Read, Term, columns_of, read_columns, term_columns
@@ -161,6 +161,7 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
     refuse_doubles(groupings, request.random, request.residual, where=where)
     refuse_without_variation(y[rows.keep], X, (groupings, factors), outcome=request.outcome, where=where)
     residual, classes = _residual(kept, request, groupings)
+    labels = row_labels(frame)
     design = MixedDesign(
         model=model,
         names=tuple(label for label, _, _ in blocks),
@@ -168,6 +169,7 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
         random=tuple(parts),
         read=read,
         rows=np.flatnonzero(rows.keep),
+        index=None if labels is None else labels[rows.keep],
     )
     return MixedData(
         y=y[rows.keep],

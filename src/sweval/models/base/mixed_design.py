@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from sweval.errors import DataError, DesignError, did_you_mean
-from sweval.frames import take
+from sweval.frames import take, wrap
 from sweval.models.base.terms import Read, Term, columns_of
-from sweval.models.base.values import counted, keyed, levels, missing, numbers
+from sweval.models.base.values import counted, is_number, keyed, levels, missing, numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,8 @@ class MixedDesign:
         Every column of fixed and random terms in the rows used, as numbers or levels.
     rows
         Numbers of the rows used (0 = first row of the data), shape (n,).
+    index
+        Labels of the rows used where the data were a pandas frame; else None.
     """
 
     model: str
@@ -74,6 +77,7 @@ class MixedDesign:
     random: tuple[RandomPart, ...]
     read: Read
     rows: Codes
+    index: pd.Index | None = None
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:
@@ -84,29 +88,41 @@ class MixedDesign:
         """Return every column of fixed and random terms once."""
         return columns_of([*self.terms, *(term for part in self.random for term in part.terms)])
 
-    def values(self, frame: Any, *, where: str) -> tuple[dict[str, Array], dict[str, Codes], NDArray[np.bool_]]:
-        """Return the numbers and level codes of new rows, and which rows are complete.
+    def values(
+        self, frame: Any, *, where: str, names: Sequence[str] | None = None
+    ) -> tuple[dict[str, Array], dict[str, Codes], NDArray[np.bool_]]:
+        """Return the numbers and level codes of new rows (of all columns, or the named), and which are complete.
 
         Raises
         ------
         DataError, DesignError
-            If a column is absent, or holds a level that the model does not know.
+            If a column is absent, holds a level that the model does not know, or no numbers where it held them.
         """
-        table = take(frame, self.columns(), where=where)
+        names = self.columns() if names is None else names
+        table = take(frame, names, where=where)
         complete = np.ones(len(table), dtype=bool)
         found: dict[str, Array] = {}
         codes: dict[str, Codes] = {}
-        for name in self.columns():
+        for name in names:
             complete &= ~missing(table[name])
             if name in self.read.coded:
                 codes[name] = _known_levels(table[name], self.levels[name], where=where)
             else:
-                found[name], _ = numbers(table[name], where=where)
+                found[name] = _numbers(table[name], where=where)
         return found, codes, complete
 
     def fixed(self, numeric: Mapping[str, Array], codes: Mapping[str, Codes], rows: int) -> Array:
         """Return the design matrix of rows, shape (rows, columns), with every column that was given to the engine."""
         return design_columns(self.names, self.terms, self.levels, (numeric, codes), rows)
+
+    def idle(self, part: RandomPart, frame: Any, *, where: str) -> NDArray[np.bool_]:
+        """Tell in which new rows all that varies between units is 0, so that they need no unit."""
+        if () in part.terms:
+            return np.zeros(len(take(frame, part.columns, where=where)), dtype=bool)
+        numeric, codes, complete = self.values(frame, where=where, names=columns_of(part.terms))
+        Z = design_columns(part.names, part.terms, self.levels, (numeric, codes), len(complete))
+        out: NDArray[np.bool_] = complete & ~(Z != 0).any(axis=1)
+        return out
 
     def used(self) -> Array:
         """Return the design matrix of the rows used, with the columns that add nothing."""
@@ -145,6 +161,32 @@ def _parts(name: str, term: Term, levels: Mapping[str, tuple[str, ...]]) -> tupl
         if not chosen or ":".join(c if level is None else f"{c}[{level}]" for c, level in chosen) == name:
             return chosen
     raise DesignError(f'"{name}" is no column of the term "{":".join(term)}".')
+
+
+def row_labels(frame: Any) -> pd.Index | None:
+    """Return the index of a pandas frame; None for any other frame."""
+    index: pd.Index | None = nw.maybe_get_index(wrap(frame))
+    return index
+
+
+def _numbers(column: pd.Series, *, where: str) -> Array:
+    """Return the numbers of new rows.
+
+    Raises
+    ------
+    DesignError
+        If it holds something else, in words that fit a column of a fitted model.
+    """
+    try:
+        return numbers(column, where=where)[0]
+    except DesignError as error:
+        if is_number(column):  # infinite ones
+            raise
+        raise DesignError(
+            f'"{column.name}" must hold numbers, as it did in the data of the model.',
+            where=where,
+            fix="Code it as there, or make missing what is no number.",
+        ) from error
 
 
 def _known_levels(column: pd.Series, known: tuple[str, ...], *, where: str) -> Codes:

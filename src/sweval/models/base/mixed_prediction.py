@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweval.errors import DesignError, SwevalWarning, did_you_mean
-from sweval.models.base.mixed_design import Array, MixedDesign, design_columns
+from sweval.models.base.mixed_design import Array, MixedDesign, design_columns, row_labels
 from sweval.models.base.rows import Facts
 from sweval.models.base.values import counted
 from sweval.result import Result
@@ -55,7 +55,7 @@ def predict(fit: MixedFit, design: MixedDesign, outcome: str, frame: Any, *, ran
     import pandas as pd
 
     if frame is None:
-        return pd.Series(fitted_values(fit, random=random), index=pd.Index(design.rows, name="row"), name=outcome)
+        return pd.Series(fitted_values(fit, random=random), index=_used(design), name=outcome)
     numeric, codes, complete = design.values(frame, where=_WHERE)
     rows = len(complete)
     out: Array = design.fixed(numeric, codes, rows)[:, list(fit.kept)] @ fit.coefficients
@@ -67,26 +67,46 @@ def predict(fit: MixedFit, design: MixedDesign, outcome: str, frame: Any, *, ran
             units = design.unit_codes(part, frame, where=_WHERE)
             has = units >= 0
             out[has] += (Z[has] * modes.effects[units[has]]).sum(axis=1)
-            strange = int((complete & ~has).sum())
+            strange = int((complete & ~has & (Z != 0).any(axis=1)).sum())
             if strange:
+                verb = "belongs" if strange == 1 else "belong"
                 warnings.warn(
-                    f'{counted(strange, "row")} belong to no "{part.name}" that the model has seen; there the value of '
+                    f'{counted(strange, "row")} {verb} to no "{part.name}" that the model has seen; there the value of '
                     f'an average "{part.name}" is given. known_units() shows which rows.',
                     SwevalWarning,
                     stacklevel=3,
                 )
     out[~complete] = np.nan
-    return pd.Series(out, index=pd.RangeIndex(rows, name="row"), name=outcome)
+    return pd.Series(out, index=_new(frame, rows), name=outcome)
 
 
 def known_units(design: MixedDesign, frame: Any) -> pd.DataFrame:
     """Return for every row whether the model knows its units; see `MixedResult.known_units`."""
     import pandas as pd
 
-    known = {part.name: design.unit_codes(part, frame, where="known_units") >= 0 for part in design.random}
+    where = "known_units"
+    known = {
+        part.name: (design.unit_codes(part, frame, where=where) >= 0) | design.idle(part, frame, where=where)
+        for part in design.random
+    }
     out = pd.DataFrame(known)
-    out.index.name = "row"
+    out.index = _new(frame, len(out))
     return out
+
+
+def _used(design: MixedDesign) -> pd.Index:
+    """Return the labels of the rows used, or their numbers."""
+    import pandas as pd
+
+    return pd.Index(design.rows, name="row") if design.index is None else design.index
+
+
+def _new(frame: Any, rows: int) -> pd.Index:
+    """Return the labels of new rows, or their numbers."""
+    import pandas as pd
+
+    labels = row_labels(frame)
+    return pd.RangeIndex(rows, name="row") if labels is None else labels
 
 
 def residuals(fit: MixedFit, design: MixedDesign, outcome: str, kind: str) -> pd.Series:
@@ -98,7 +118,7 @@ def residuals(fit: MixedFit, design: MixedDesign, outcome: str, kind: str) -> pd
     left = fit.y - fitted_values(fit, random=kind != "marginal")
     if kind == "standardized":
         left = left / residual_sds(fit)
-    return pd.Series(left, index=pd.Index(design.rows, name="row"), name=outcome)
+    return pd.Series(left, index=_used(design), name=outcome)
 
 
 def random_effects(fit: MixedFit, design: MixedDesign) -> pd.DataFrame:

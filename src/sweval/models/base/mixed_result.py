@@ -75,19 +75,22 @@ class MixedResult(Result):
         Returns
         -------
         pandas.Series
-            Indexed by the number of the row in the data (0 = first); missing where a term is missing.
+            Indexed as the pandas frame, else by the number of the row in the data (0 = first); missing where a term is
+            missing.
 
         Raises
         ------
         DataError
             If a column is absent, or holds a level that was not in the data of the model.
+        DesignError
+            If a column that held numbers holds something else.
         """
         from sweval.models.base.mixed_prediction import predict
 
         return predict(self.fitted, self.design, self.facts.outcome, frame, random=random)
 
     def known_units(self, frame: Any) -> pd.DataFrame:
-        """Tell for every new row and factor whether the model has seen the unit, one column per factor."""
+        """Tell for every new row and factor whether the model has seen the unit, or none is needed."""
         from sweval.models.base.mixed_prediction import known_units
 
         return known_units(self.design, frame)
@@ -104,7 +107,7 @@ class MixedResult(Result):
         Returns
         -------
         pandas.Series
-            Indexed by the number of the row in the data (0 = first).
+            Indexed as the pandas frame, else by the number of the row in the data (0 = first).
 
         Raises
         ------
