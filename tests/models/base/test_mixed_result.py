@@ -363,6 +363,30 @@ def test_on_the_boundary_contrasts_use_kenward_and_roger() -> None:
         MixedModel(fixed="x + half", random=both, method="ML").fit(d, "y").contrasts("half")
 
 
+@pytest.mark.parametrize(("groups", "df"), [(5, "kenward-roger"), (6, "satterthwaite")])
+def test_contrasts_are_tested_as_the_rows_are_where_a_variance_is_zero(groups: int, df: str) -> None:
+    rng = np.random.default_rng(8)
+    group = np.repeat(np.arange(groups), 6)
+    d = pd.DataFrame({"group": group, "half": np.where(np.arange(len(group)) % 2, "b", "a")})
+    d["y"] = rng.normal(size=len(d))
+    d["y"] -= d.groupby("group")["y"].transform("mean")  # groups do not differ at all
+    asked = {"fixed": "half", "random": {"group": "1"}}
+    found = MixedModel(**asked).fit(d, "y")
+    contrast = found.contrasts("half", df="satterthwaite")
+    own = found.effect("coefficient", term="half[b]")
+    row = contrast.estimates[0]
+    assert (row.df, row.std_error) == (pytest.approx(own.df), pytest.approx(own.std_error))
+    assert any("Kenward-Roger was used" in note for note in contrast.notes) == (df == "kenward-roger")
+    assert ("Kenward-Roger" in row.method) == (df == "kenward-roger")
+    by_likelihood = MixedModel(**asked, method="ML").fit(d, "y")
+    if df == "satterthwaite":
+        assert by_likelihood.contrasts("half").estimates[0].df == by_likelihood.effect("coefficient", term="half[b]").df
+        return
+    assert np.isnan(by_likelihood.effect("coefficient", term="half[b]").df or np.nan)
+    with pytest.raises(SwevalError, match="Fit by REML"):
+        by_likelihood.contrasts("half")
+
+
 def test_added_results_are_plain_and_copies_are_not(result: MixedResult) -> None:
     joined = result + result.r_squared()
     assert type(joined) is Result

@@ -11,7 +11,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from sweval.errors import DesignError, did_you_mean
+from sweval.models.base.grouping import Grouping
 from sweval.models.base.mixed_design import MixedDesign
+from sweval.models.base.mixed_rows import inference_of
 from sweval.models.base.reference_grid import Cells, cells, named_columns
 from sweval.models.base.rows import Facts
 from sweval.result import Estimate, Result
@@ -45,18 +47,32 @@ class Questions:
         """
         if self.df not in tuple(DF_METHODS):
             raise DesignError(f'df="{self.df}" is unknown.', where=where, fix=did_you_mean(str(self.df), DF_METHODS))
-        if self.df == "kenward-roger" or not self.fitted.any_singular or self.fitted.one_zero is not None:
+        tests = inference_of(self.fitted, self._groupings(), self.df)
+        if tests.df == self.df:
             return self.df, ()
-        if not self.fitted.reml:
+        if tests.df is None:
             raise DesignError(
                 "variances are estimated at the edge of what is possible, where Satterthwaite's df are wrong.",
                 where=where,
                 fix="Fit by REML; then Kenward-Roger can be used.",
             )
         note = (
-            "Variances are at the edge of what is possible, where Satterthwaite's df are wrong: Kenward-Roger was used."
+            "Variances are at the edge of what is possible, and more than one is, or the units are few, so that "
+            "Satterthwaite's df are wrong: Kenward-Roger was used."
         )
-        return "kenward-roger", (note,)
+        return tests.df, (note,)
+
+    def _groupings(self) -> list[Grouping]:
+        """Return the units of every factor, then those within which residuals correlate, as the rows had them."""
+        found = [
+            Grouping(columns=part.columns, codes=factor.codes.astype(np.intp), keys=part.keys)
+            for part, factor in zip(self.design.random, self.fitted.factors, strict=True)
+        ]
+        unit = self.fitted.residual.unit
+        if unit is not None:
+            keys = ([str(number) for number in range(int(unit.max()) + 1)],)
+            found.append(Grouping(columns=("residual",), codes=unit.astype(np.intp), keys=keys))
+        return found
 
 
 def marginal_means(
