@@ -15,6 +15,9 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 os.environ.setdefault("UV_NATIVE_TLS", "true")  # trust the certificates that the machine trusts, as pip does
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Tests run side by side, so that matrices of a few rows are not shared out among threads that wait for each other."""
+
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -42,7 +45,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests and every example in a docstring; `nox -s tests -- -k word` picks some."""
     session.install("-e", ".", *_group("test"))
-    session.run("pytest", "-q", "-n", "auto", *session.posargs)
+    session.run("pytest", "-q", "-n", "auto", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False, python="3.11", venv_backend="uv")
@@ -50,14 +53,15 @@ def minimum(session: nox.Session) -> None:
     """Run the tests with the oldest versions that pyproject.toml allows."""
     session.install("-e", ".", *_group("test"), "--resolution=lowest-direct")
     # old releases call what their own new dependencies deprecate; that says nothing about sweval
-    session.run("pytest", "-q", "-n", "auto", "-W", "ignore::DeprecationWarning", *session.posargs)
+    session.run("pytest", "-q", "-n", "auto", "-W", "ignore::DeprecationWarning", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Execute the tutorials and build the documentation; any warning is an error."""
     session.install("-e", ".[docs]")
-    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+    command = ("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    session.run(*command, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False)
