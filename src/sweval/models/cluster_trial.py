@@ -48,7 +48,7 @@ class ClusterTrial(Comparison):
     >>> frame = pd.DataFrame({
     ...     "agency": ["a", "a", "b", "b", "c", "c", "d", "d", "e", "e", "f", "f"],
     ...     "arm": ["usual"] * 6 + ["training"] * 6,
-    ...     "distress": [14, 12, 11, 15, 13, 16, 9, 11, 12, 8, 10, 7],
+    ...     "distress": [16, 15, 11, 12, 13, 15, 9, 11, 12, 11, 7, 6],
     ... })
     >>> trial = ClusterTrial(arm="arm", treated="training", control="usual", cluster="agency", service="training")
     >>> row = trial.fit(frame, "distress", better="lower").effect("hedges_g")
