@@ -39,7 +39,8 @@ def main() -> None:
     wrong = 0
     for name in [asked.layout] if asked.layout else TRIALS["LAYOUTS"]:
         wrong += check(name, asked.trials, with_r=not asked.no_r)
-    raise SystemExit(f"{wrong} wrong" if wrong else "0 wrong")
+    if wrong:
+        raise SystemExit(f"{wrong} wrong")
 
 
 def check(name: str, trials: int, *, with_r: bool) -> int:
