@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweval.errors import DesignError
 from sweval.models.engine.mixed.fit import MixedFit, mixed_fit
 from sweval.models.engine.mixed.model import Factor, Residual
 
@@ -48,3 +49,23 @@ def test_no_wrong_optimum(name: str) -> None:
         # what the engine says of its optimum holds there; sums of a hundred terms near 1
         assert fit.log_likelihood == pytest.approx(likelihood.at(relative, last_of(fit, trial)), abs=1e-8)
         assert fit.log_likelihood > likelihood.best(starts=3, seed=number) - 1e-6
+
+
+@pytest.mark.parametrize(("name", "number"), [("series of 12", 793), ("series of 24", 387), ("series of 24", 461)])
+def test_a_series_with_two_tops_ends_on_the_higher(name: str, number: int) -> None:
+    """One start, or few, ended on the lower top of these, next to the bound of the autocorrelation or far from it."""
+    trial = TRIALS["trial"](name, number)
+    fit, likelihood = fitted(trial, reml=True), TRIALS["Likelihood"](trial, reml=True)
+    grid = np.linspace(-0.9799, 0.9799, 400)
+    assert fit.log_likelihood >= max(likelihood.at([], rho) for rho in grid) - 1e-6
+
+
+def test_an_autocorrelation_at_its_bound_is_flagged_and_not_tested() -> None:
+    """A random walk with a trend: the likelihood rises to the bound, and no test is given as if nothing were wrong."""
+    y = np.cumsum(np.random.RandomState(2).normal(size=60))
+    once = np.zeros(60, dtype=int)
+    fit = mixed_fit(y, np.ones((60, 1)), [], residual=Residual(kind="ar1", unit=once, occasion=np.arange(60)))
+    assert fit.correlation_at_edge
+    assert fit.any_singular
+    with pytest.raises(DesignError, match="the edge of what is possible"):
+        fit.contrasts(np.eye(1), "kenward-roger")

@@ -1,8 +1,7 @@
 """Least squares on the linear regression sets of the Statistical Reference Datasets of NIST.
 
 A set asks for one digit less than can be reached, at most 9: the log relative error of the worst coefficient and of the
-worst standard error. Wampler4 and Wampler5 can be reached to 15 digits only with more than double precision; the QR
-decomposition in double precision reaches 7.8 and 5.9.
+worst standard error. QR alone reaches 7.6 and 5.6 digits of Wampler4 and Wampler5; refinement reaches all.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from sweval.models.engine.ols import least_squares
 SETS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "reference" / "nist" / "linear.json").read_text(encoding="utf-8")
 )["sets"]
-REACHED_BY_QR = {"Wampler4": 7.8, "Wampler5": 5.9}
 EXACT = ["Wampler1", "Wampler2"]
 
 
@@ -44,7 +42,7 @@ def digits(found: object, certified: object) -> float:
 @pytest.mark.parametrize("name", [name for name in SETS if name not in (*EXACT, "Filip")])
 def test_certified_digits(name: str) -> None:
     given, fit = SETS[name], least_squares(*problem(name))
-    needed = min(REACHED_BY_QR.get(name, given["attainable_digits"]) - 1, 9)
+    needed = min(given["attainable_digits"] - 1, 9)
     assert fit.aliased == ()
     assert digits(fit.coefficients, given["estimate"]) >= needed
     assert digits(fit.standard_errors(), given["se"]) >= 9

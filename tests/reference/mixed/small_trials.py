@@ -230,7 +230,7 @@ class Likelihood:
             place += size
         last = None
         if self.series:
-            last = float(np.tanh(free[-1]))
+            last = 0.98 * float(np.tanh(free[-1]))  # the bound of the engine
         elif self.by_class:
             last = float(np.exp(free[-1]))
         try:

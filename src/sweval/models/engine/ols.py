@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from sweval.errors import DesignError
+from sweval.models.engine.refinement import WELL_CONDITIONED, refined
 
 Array = NDArray[np.float64]
 
@@ -116,6 +117,9 @@ def least_squares(y: Array, X: Array, *, weights: Array | None = None) -> LeastS
     b = np.linalg.solve(R, gamma + correction)
     if constant is not None:
         b[kept.index(constant)] += offset / X[0, constant]
+    if np.linalg.cond(Rc / np.sqrt((Rc * Rc).sum(axis=0))) > WELL_CONDITIONED:
+        b, residuals = refined(y, X[:, kept], w, b, Rc, shift[np.ix_(kept, kept)])
+        left = root * residuals
     rss, eps = float(left @ left), float(np.finfo(float).eps)
     if rss <= (64 * eps) ** 2 * float(w @ (y * y)) + 1e-22 * float(scaled @ scaled):
         raise DesignError(

@@ -15,7 +15,7 @@ from sweval.models.engine.mixed.model import Array, Factor, Residual, require_fi
 from sweval.models.engine.mixed.moments import Order, arrange, moments
 from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import Optimum, optimise
-from sweval.models.engine.mixed.structure import Diagonal
+from sweval.models.engine.mixed.structure import MOST_RHO, Autoregressive, Diagonal
 from sweval.models.engine.mixed.sweep import left_within
 from sweval.models.engine.mixed.variances import Variances, variances
 from sweval.models.engine.ols import LeastSquares, least_squares
@@ -88,7 +88,12 @@ class MixedFit:
     @property
     def any_singular(self) -> bool:
         """Tell whether any covariance lies on its boundary, where the usual df of Satterthwaite are wrong."""
-        return any(self.singular)
+        return any(self.singular) or self.correlation_at_edge
+
+    @property
+    def correlation_at_edge(self) -> bool:
+        """Tell whether the autocorrelation runs to its bound, so that it cannot be told from trend."""
+        return self.residual.kind == "ar1" and abs(self.correlation or 0.0) > MOST_RHO - 1e-3
 
     @property
     def one_zero(self) -> int | None:
@@ -97,7 +102,7 @@ class MixedFit:
         Satterthwaite's df then follow from the distribution of an estimate that cannot be negative. None where nothing
         is on the boundary, or more than one variance, or a correlation.
         """
-        if sum(self.singular) != 1:
+        if sum(self.singular) != 1 or self.correlation_at_edge:
             return None
         structures = self._objective.structures
         at = sum(len(s.natural(s.start, 1.0).identity) for s in structures if s.owns_residual) or 1
@@ -170,6 +175,12 @@ class MixedFit:
         return out
 
     def _need_reml(self) -> None:
+        if self.correlation_at_edge:
+            raise DesignError(
+                f"the autocorrelation runs to {self.correlation:.2f}, the edge of what is possible: so few occasions "
+                "cannot tell it from the terms of the model.",
+                fix="Use more occasions or units, or fewer terms in time.",
+            )
         if not self.reml:
             raise DesignError("Kenward-Roger needs a REML fit.", fix='Fit with method="REML".')
 
@@ -288,8 +299,8 @@ def _assembled(
         elif residual.kind == "compound_symmetry":
             share = float(relative[0, 0])
             residual_variances, correlation = (sigma2 * (1 + share),), share / (1 + share)
-        elif residual.kind == "ar1":
-            correlation = float(np.tanh(objective.split(best.phi)[place[k]][0]))
+        elif isinstance(level.structure, Autoregressive):
+            correlation = level.structure.rho(objective.split(best.phi)[place[k]])
         else:
             residual_variances, residual_covariance = (), sigma2 * (relative + np.eye(len(relative)))
     shift = np.linalg.solve(line.R, found.beta)

@@ -16,7 +16,7 @@ import numpy as np
 
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.objective import Evaluation, Objective
-from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
+from sweval.models.engine.mixed.structure import Autoregressive, Diagonal, Full, Structure
 
 _MOST_STEPS = 100
 _SETTLED = 1e-9
@@ -25,6 +25,7 @@ _SNAP = 1e-3
 _RISE = 1e-9
 _SLOPE = -1e-4
 """A gradient in a variance at zero that is steeper than this means that the optimum is elsewhere."""
+_SAME = 1e-8
 _RESTARTS = 5
 _MANY_ROWS = 20_000
 """Rows above which the likelihood has one optimum for all that is known, and one start is enough."""
@@ -59,16 +60,19 @@ def optimise(objective: Objective) -> Optimum:
     """Return the best optimum found."""
     grid = _grid(objective)
     values = [objective.value(phi) for phi in grid] if len(grid) > 1 else [np.inf]
-    best = _settled(objective, grid[int(np.argmin(values))])
+    found = [_settled(objective, grid[k]) for k in _valleys(objective, values)]
+    best = min(found, key=lambda one: one.at.value)
     for _ in range(_RESTARTS):
         better = [k for k, value in enumerate(values) if value < best.at.value - 1e-7]
         start = grid[min(better, key=lambda k: values[k])] if better else _off_boundary(objective, best)
         if start is None:
             return best
-        found = _settled(objective, start)
-        if not found.at.value < best.at.value - 1e-10:
+        other = _settled(objective, start)
+        if not better and abs(other.at.value - best.at.value) < _SAME:
+            return best
+        if not other.at.value < best.at.value:
             break
-        best = found
+        best = other
     return Optimum(phi=best.phi, at=best.at, singular=best.singular, converged=False, decrement=best.decrement)
 
 
@@ -137,7 +141,7 @@ def _attempt(objective: Criterion[P_co], phi: Array) -> P_co | None:
 
 
 def _grid(objective: Objective) -> list[Array]:
-    """Return coarse starts: every random level at several sizes, residual structures at theirs."""
+    """Return coarse starts: every random level at several sizes, a series at several correlations."""
     levels = [s.start for s in objective.structures]
     free = [k for k, s in enumerate(objective.structures) if not s.owns_residual]
     sizes: tuple[float, ...] = (
@@ -150,8 +154,25 @@ def _grid(objective: Objective) -> list[Array]:
         parts = list(levels)
         for k, scale in zip(free, scales, strict=True):
             parts[k] = scale * levels[k]
-        out.append(np.concatenate(parts))
+        series = [(k, s.starts) for k, s in enumerate(objective.structures) if isinstance(s, Autoregressive)]
+        for own in series[0][1] if series else ():
+            parts[series[0][0]] = own
+            out.append(np.concatenate(parts))
+        if not series:
+            out.append(np.concatenate(parts))
     return out
+
+
+def _valleys(objective: Objective, values: list[float]) -> list[int]:
+    """Return the best start; for a series, whose likelihood may have several tops, the best of each valley."""
+    best = int(np.argmin(values))
+    series = [s for s in objective.structures if isinstance(s, Autoregressive)]
+    if not series:
+        return [best]
+    width = len(series[0].starts)
+    first = best - best % width
+    own = [np.inf, *values[first : first + width], np.inf]
+    return [first + k for k in range(width) if own[k + 1] < min(own[k], own[k + 2])] or [best]
 
 
 def _settled(objective: Objective, start: Array) -> Optimum:

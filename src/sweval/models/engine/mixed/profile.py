@@ -26,7 +26,7 @@ from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
 from sweval.models.engine.mixed.objective import Objective
 from sweval.models.engine.mixed.optimise import minimise, optimise
-from sweval.models.engine.mixed.structure import Diagonal, Full, Structure
+from sweval.models.engine.mixed.structure import MOST_RHO, Diagonal, Full, Structure
 
 Kind = Literal["sd", "correlation", "residual_sd", "residual_correlation"]
 
@@ -234,18 +234,20 @@ class _Profile:
 
         def parameter(rho: float) -> Array:
             if kind == "ar1":
-                return np.array([np.arctanh(rho)])
+                return np.arctanh(np.array([rho / MOST_RHO]))
             return np.log1p(largest * np.array([rho / (1 - rho)]))
 
-        here = float(np.tanh(phi)) if kind == "ar1" else np.expm1(phi) / largest / (1 + np.expm1(phi) / largest)
-        bottom = -1.0 if kind == "ar1" else -1.0 / (largest - 1)
+        here = (
+            MOST_RHO * float(np.tanh(phi)) if kind == "ar1" else np.expm1(phi) / largest / (1 + np.expm1(phi) / largest)
+        )
+        bottom, top = (-MOST_RHO, MOST_RHO) if kind == "ar1" else (-1.0 / (largest - 1), 1.0)
 
         def deviance(rho: float) -> float:
             held = Held(level.structure, parameter(rho))
             return self._minimum(self._with(last, held), self._start_with(last, held))[0]
 
         low = self._correlation_limit(deviance, here, bottom, inside=True)
-        high = self._correlation_limit(deviance, here, 1.0, inside=True)
+        high = self._correlation_limit(deviance, here, top, inside=True)
         return Interval(kind="residual_correlation", factor=None, effects=(), estimate=estimate, low=low, high=high)
 
     def _sd_limits(

@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from sweval.models.engine.mixed.model import Array
 
+MOST_RHO = 0.98
+"""Largest autocorrelation, either way; that of the simulations behind the default tests of a series."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Natural:
@@ -255,7 +258,11 @@ class CompoundSymmetry:
 
 @dataclass(frozen=True, eq=False)
 class Autoregressive:
-    """AR(1) within a unit: `phi` is atanh(rho); the columns of the level mark the occasions at `times`."""
+    """AR(1) within a unit: `phi` is atanh(rho / MOST_RHO); the columns of the level mark the occasions at `times`.
+
+    In a short series the likelihood may rise without end as rho goes to 1 and the variance to infinity, because trend
+    and correlation cannot be told apart; so rho is bounded.
+    """
 
     times: Array
     owns_residual: bool = True
@@ -270,13 +277,24 @@ class Autoregressive:
         """Return a small positive correlation."""
         return np.array([0.2])
 
+    @property
+    def starts(self) -> tuple[Array, ...]:
+        """Return several correlations to start from, as short series have several optima."""
+        return tuple(
+            np.arctanh([rho / MOST_RHO]) for rho in (-0.8, -0.5, -0.2, 0.1, 0.3, 0.5, 0.65, 0.75, 0.85, 0.93, 0.975)
+        )
+
+    def rho(self, phi: Array) -> float:
+        """Return the correlation of neighbouring occasions."""
+        return MOST_RHO * float(np.tanh(phi[0]))
+
     def psi(self, phi: Array) -> Array:
         """Return R - I."""
         return self.basis(phi)[0]
 
     def basis(self, phi: Array) -> Array:
         """Return R - I, dR/drho and its second derivative."""
-        rho, lag = float(np.tanh(phi[0])), np.abs(self.times[:, None] - self.times)
+        rho, lag = self.rho(phi), np.abs(self.times[:, None] - self.times)
         off = lag > 0
         first, second = np.zeros_like(lag), np.zeros_like(lag)
         first[off] = lag[off] * np.power(rho, lag[off] - 1)
@@ -289,10 +307,10 @@ class Autoregressive:
         return np.array([1.0, 0.0, 0.0])
 
     def chain(self, phi: Array) -> tuple[Array, Array]:
-        """Return the derivatives through rho = tanh(phi)."""
-        rho = np.tanh(phi[0])
-        slope = 1 - rho * rho
-        return np.array([[0.0], [slope], [0.0]]), np.array([[[0.0, -2 * rho * slope, slope * slope]]])
+        """Return the derivatives through rho = MOST_RHO tanh(phi)."""
+        t = np.tanh(phi[0])
+        slope = MOST_RHO * (1 - t * t)
+        return np.array([[0.0], [slope], [0.0]]), np.array([[[0.0, -2 * t * slope, slope * slope]]])
 
     def natural(self, phi: Array, sigma2: float) -> Natural:
         """Return the variance and rho, in which V is not linear."""
