@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyreadstat
 import pytest
 from typer.testing import CliRunner
 
@@ -102,3 +103,23 @@ def test_mistakes_are_told_plainly(tmp_path: Path, old: str, new: str, said: str
     code, output = checked(tmp_path, STUDY.replace(old, new))
     assert code == 1
     assert said in output
+
+
+def test_times_and_references_may_be_value_labels(tmp_path: Path) -> None:
+    """An SPSS file holds codes; the study names what they mean, in the keys of times and in the values of reference."""
+    order = {"pre": 1, "m3": 2, "m6": 3, "m12": 4}
+    arms = {"usual": 1, "program": 2}
+    coded = CLINICS.assign(wave=CLINICS["wave"].map(order), arm=CLINICS["arm"].map(arms))
+    labels = {name: {code: label for label, code in codes.items()} for name, codes in (("wave", order), ("arm", arms))}
+    pyreadstat.write_sav(coded, str(tmp_path / "clinics.sav"), variable_value_labels=labels)
+    mixed = (
+        '\n[[comparisons]]\nkind = "mixed_model"\nfixed = "arm"\nreference = { arm = "usual" }\nrandom = { id = "1" }\n'
+    )
+    text = STUDY.replace("clinics.csv", "clinics.sav").replace('kind = "growth"', 'name = "Program"\nkind = "growth"')
+    text = text.replace("\n[[outcomes]]", f"{mixed}\n[[outcomes]]")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(app, ["run", str(tmp_path / "study.toml")])
+    assert result.exit_code == 0, result.output
+    rows = pd.read_csv(tmp_path / "study-results" / "effects.csv")
+    assert "arm[program]" in set(rows["term"])
+    assert len(rows[rows["measure"] == "hedges_g"]) == 1

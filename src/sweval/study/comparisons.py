@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 def with_outcome_waves(design: Design, others: Sequence[Comparison], frame: pd.DataFrame) -> tuple[Design, list[str]]:
     """Return a design without baseline kept from the wave that other comparisons of the study name as baseline.
 
-    A wave before the service is no outcome of it, whichever comparison says so.
+    A wave before the service is no outcome of it, whichever comparison says so. A design with `times` starts at its
+    first wave by itself.
     """
     names = {entry.name for entry in fields(design)}
-    if "baseline" not in names or design.wave is None or design.outcome_waves or _of(design, "baseline") is not None:
+    if (
+        "times" in names
+        or "baseline" not in names
+        or design.wave is None
+        or design.outcome_waves
+        or _of(design, "baseline") is not None
+    ):
         return design, []
     labels = list(dict.fromkeys(label for label in frame[design.wave].map(label_key) if isinstance(label, str)))
     named = {

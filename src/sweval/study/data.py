@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweval.data.read import Source, read_source
 from sweval.errors import DataError, StudyError, SwevalError
+from sweval.models.base.design import Design
 from sweval.models.base.values import counted, label_key
 from sweval.result import CHECK
 from sweval.scoring.request import item_columns
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Which keys of a comparison hold values of the column that another key names.
-_VALUES_OF = {"arm": ("treated", "control"), "wave": ("baseline", "outcome_wave", "pre", "post")}
+_VALUES_OF = {"arm": ("treated", "control"), "wave": ("baseline", "outcome_wave", "pre", "post", "times")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,11 +119,9 @@ def _labelled(source: Source, file: StudyFile) -> list[str]:
     """Return the columns of which the study file names value labels rather than codes."""
     by_label: dict[str, dict[bool, str]] = {}
     for comparison in file.comparisons:
-        for key, value_keys in _VALUES_OF.items():
-            column = getattr(comparison.design, key, None)
-            if column is None or column not in source.frame.columns:
+        for column, given in _named_values(comparison.design):
+            if column not in source.frame.columns:
                 continue
-            given = [value for name in value_keys for value in _values(getattr(comparison.design, name, None))]
             wanted = {label_key(value) for value in given if value not in source.frame.columns}
             choice = _by_label(wanted - {None}, column, source)
             if choice is not None:
@@ -137,6 +136,16 @@ def _labelled(source: Source, file: StudyFile) -> list[str]:
     return [column for column, found in by_label.items() if True in found]
 
 
+def _named_values(design: Design) -> Iterator[tuple[str, list[object]]]:
+    """Give every column of which a comparison names values, with the values."""
+    for key, value_keys in _VALUES_OF.items():
+        column = getattr(design, key, None)
+        if column is not None:
+            yield column, [value for name in value_keys for value in _values(getattr(design, name, None))]
+    for column, value in dict(getattr(design, "reference", None) or {}).items():
+        yield column, [value]
+
+
 def _by_label(wanted: set[str | None], column: str, source: Source) -> bool | None:
     """Return whether the values are labels; None where the column has no labels or nothing is wanted."""
     labels = source.codebook.values(column)
@@ -149,4 +158,6 @@ def _by_label(wanted: set[str | None], column: str, source: Source) -> bool | No
 def _values(value: object) -> Sequence[object]:
     if value is None:
         return ()
+    if isinstance(value, Mapping):
+        return tuple(value)
     return value if isinstance(value, tuple) else (value,)
