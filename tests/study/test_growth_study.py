@@ -112,9 +112,14 @@ def test_times_and_references_may_be_value_labels(tmp_path: Path) -> None:
     coded = CLINICS.assign(wave=CLINICS["wave"].map(order), arm=CLINICS["arm"].map(arms))
     labels = {name: {code: label for label, code in codes.items()} for name, codes in (("wave", order), ("arm", arms))}
     pyreadstat.write_sav(coded, str(tmp_path / "clinics.sav"), variable_value_labels=labels)
-    mixed = (
-        '\n[[comparisons]]\nkind = "mixed_model"\nfixed = "arm"\nreference = { arm = "usual" }\nrandom = { id = "1" }\n'
-    )
+    mixed = """
+[[comparisons]]
+name = "Model"
+kind = "mixed_model"
+fixed = "arm"
+reference = { arm = "usual" }
+random = { id = "1" }
+"""
     text = STUDY.replace("clinics.csv", "clinics.sav").replace('kind = "growth"', 'name = "Program"\nkind = "growth"')
     text = text.replace("\n[[outcomes]]", f"{mixed}\n[[outcomes]]")
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
