@@ -24,7 +24,7 @@ from sweval.models.base.robust_fit import (
     logistic_fit,
     marginal_fit,
 )
-from sweval.models.base.rows import Facts, coefficient_rows
+from sweval.models.base.rows import Facts, coefficient_rows, wald_row
 from sweval.models.base.standardisation import standardisable, standardise, standardised_rows
 from sweval.models.base.terms import Encoded, Read, Term, columns_of, encode, parse_terms, read_columns
 from sweval.models.base.values import keyed
@@ -349,16 +349,5 @@ def _joint_rows(facts: Facts, fit: RobustFit, terms: list[Term], kind: str, note
         if np.isnan(test.p_value):
             notes.append(f"No joint test of {name}: too few clusters tell its coefficients apart.")
             continue
-        rows.append(
-            facts.row(
-                name,
-                "wald",
-                test.statistic,
-                method=f"{kind}, AHT (HTZ) F test of {test.df_numerator} coefficients; df = denominator",
-                statistic=test.statistic,
-                df=test.df_denominator,
-                p_value=test.p_value,
-                null=0.0,
-            )
-        )
+        rows.append(wald_row(facts, name, test, method=f"{kind}, AHT (HTZ)"))
     return rows

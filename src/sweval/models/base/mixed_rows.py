@@ -11,7 +11,7 @@ from sweval.errors import DesignError
 from sweval.models.base.grouping import Grouping, highest
 from sweval.models.base.mixed_data import MixedData
 from sweval.models.base.mixed_design import RandomPart
-from sweval.models.base.rows import Facts, coefficient_rows
+from sweval.models.base.rows import Facts, coefficient_rows, wald_row
 from sweval.models.base.values import counted
 from sweval.models.engine.mixed.fit import Df, MixedFit
 from sweval.models.engine.sandwich import ContrastTest
@@ -203,16 +203,5 @@ def _joint_rows(fit: MixedFit, data: MixedData, facts: Facts, df: Df, notes: lis
         if not (np.isfinite(test.df_denominator) and test.df_denominator > 0):
             notes.append(f"No joint test of {name}: it has no degrees of freedom.")
             continue
-        rows.append(
-            facts.row(
-                name,
-                "wald",
-                test.statistic,
-                method=f"{_F_WORDS[df]} F test of {test.df_numerator} coefficients; df = denominator",
-                statistic=test.statistic,
-                df=test.df_denominator,
-                p_value=test.p_value,
-                null=0.0,
-            )
-        )
+        rows.append(wald_row(facts, name, test, method=_F_WORDS[df]))
     return rows

@@ -13,6 +13,7 @@ from sweval.effects.kernel import standardize
 from sweval.models.base.sample import Codes, Sample
 from sweval.models.base.values import label_key
 from sweval.models.engine.ols import Array
+from sweval.models.engine.sandwich import WaldTest
 from sweval.result import BETTER, Estimate
 
 
@@ -107,6 +108,20 @@ def coefficient_rows(facts: Facts, terms: tuple[str, ...], tests: tuple[Tested, 
             )
         )
     return rows
+
+
+def wald_row(facts: Facts, name: str, test: WaldTest, *, method: str) -> Estimate:
+    """Return the row of a joint test; `method` names the test, to which the numbers of df are added."""
+    return facts.row(
+        name,
+        "wald",
+        test.statistic,
+        method=f"{method} F test of {test.df_numerator} coefficients; df = denominator",
+        statistic=test.statistic,
+        df=test.df_denominator,
+        p_value=test.p_value,
+        null=0.0,
+    )
 
 
 def effect_row(facts: Facts, term: str, test: Tested, unit: Unit, *, method: str, **more: Any) -> Estimate:
