@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -148,3 +152,21 @@ def test_indonesian_axis(synthetic: Result, axes: Axes) -> None:
     assert "0,46 [0,21; 0,70]" in [text.get_text() for text in drawn.texts]
     drawn.figure.draw_without_rendering()
     assert all("." not in tick.get_text() for tick in drawn.get_xticklabels())
+
+
+def test_a_notebook_shows_the_second_figure_too(tmp_path: Path) -> None:
+    """A notebook's backend turns interactive drawing on when it is first used; drawing must not undo that."""
+    (tmp_path / "notebook_backend.py").write_text(
+        "import matplotlib\nfrom matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas\n"
+        "matplotlib.interactive(True)\n",
+        encoding="utf-8",
+    )
+    code = (
+        "import matplotlib, sweval as sw\n"
+        "row = sw.Estimate(term='a', measure='hedges_g', metric='person_total', estimate=.3, conf_low=.1, conf_high=.5,"
+        " conf_level=.95, method='m', comparison='Group', service='group', outcome='phq9')\n"
+        "sw.plots.forest(sw.Result(estimates=(row,)).tidy())\n"
+        "assert matplotlib.is_interactive()\n"
+    )
+    env = os.environ | {"MPLBACKEND": "module://notebook_backend", "PYTHONPATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env)

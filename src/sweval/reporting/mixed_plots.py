@@ -241,8 +241,10 @@ def _drawing(ax: Axes | None, *, height: float = 4.2) -> Iterator[Axes]:
         return
     from matplotlib import pyplot
 
+    # the first figure of a notebook turns its display on; inside the context that would be undone at the end
+    figure = pyplot.figure(figsize=(6.4, height), layout="constrained")
     with pyplot.rc_context(_FONT):
-        yield pyplot.figure(figsize=(6.4, height), layout="constrained").add_subplot()
+        yield figure.add_subplot()
 
 
 def _effects(result: MixedResult, term: str | None) -> tuple[Any, str]:

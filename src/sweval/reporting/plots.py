@@ -77,8 +77,10 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
     if ax is None:
         from matplotlib import pyplot
 
+        # the first figure of a notebook turns its display on; inside the context that would be undone at the end
+        figure = pyplot.figure(figsize=_size(lines), layout="constrained")
         with pyplot.rc_context(_FONT):
-            _, ax = pyplot.subplots(figsize=_size(lines), layout="constrained")
+            ax = figure.add_subplot()
             _draw(ax, rows, lines, words)
     else:
         _draw(ax, rows, lines, words)

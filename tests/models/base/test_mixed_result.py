@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import time
 import warnings
@@ -414,6 +415,7 @@ def test_many_residual_classes_are_fitted_without_intervals_in_short_time() -> N
 def test_the_print_says_what_is_needed_and_no_ids(result: MixedResult, data: pd.DataFrame) -> None:
     text = repr(result)
     assert text == repr(fit(data))
+    assert html.unescape(result._repr_html_().removeprefix("<pre>").removesuffix("</pre>")) == text
     for said in ("arm[program]:time", "id: time, sd", "95% interval", '34 units of "id"', "REML", "Satterthwaite df"):
         assert said in text
     assert not any(unit in text for unit in data["id"].unique())
