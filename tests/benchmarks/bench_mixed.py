@@ -50,9 +50,9 @@ class Target:
 TARGETS = {
     "sleep": Target(share=1.0, runs=30),
     "ct10k": Target(share=0.15, runs=10),
-    "long60k": Target(share=0.05),
+    "long60k": Target(share=0.05, runs=10),
     "long300k": Target(share=0.05),
-    "slope60k": Target(share=0.05),
+    "slope60k": Target(share=0.05, runs=10),
     "long1m": Target(share=0.05, megabytes=700),
     "slope1m": Target(seconds=5.0, runs=2, r=False),  # lme4 takes many minutes
     "ratings": Target(share=1.0),

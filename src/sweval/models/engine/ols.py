@@ -100,13 +100,12 @@ def least_squares(y: Array, X: Array, *, weights: Array | None = None) -> LeastS
     constant = _constant_column(X)
     centred, shift = _centred(X, w, constant)
     root = np.sqrt(w)
-    kept, aliased = _independent_columns(root[:, None] * centred, first=constant)
+    kept, aliased, Q, Rc = _independent_columns(root[:, None] * centred, first=constant)
     if len(y) <= len(kept):
         raise DesignError(
             f"there are {len(y)} rows for {len(kept)} coefficients, so no variance can be estimated.",
             fix="Use fewer terms, or more rows.",
         )
-    Q, Rc = np.linalg.qr(root[:, None] * centred[:, kept])
     R = Rc @ shift[np.ix_(kept, kept)]
     offset = 0.0 if constant is None else float(np.average(y, weights=w))
     scaled = root * (y - offset)
@@ -166,8 +165,8 @@ def _refuse(y: Array, X: Array, w: Array) -> None:
 
 def _constant_column(X: Array) -> int | None:
     """Return the first column that holds one non-zero value."""
-    same = (X.max(axis=0) == X.min(axis=0)) & (X[0] != 0) if len(X) else np.zeros(X.shape[1], dtype=bool)
-    return int(np.argmax(same)) if same.any() else None
+    same = (k for k, column in enumerate(X.T) if len(column) and column[0] != 0 and (column == column[0]).all())
+    return next(same, None)
 
 
 def _centred(X: Array, w: Array, constant: int | None) -> tuple[Array, Array]:
@@ -175,24 +174,26 @@ def _centred(X: Array, w: Array, constant: int | None) -> tuple[Array, Array]:
     shift = np.eye(X.shape[1])
     if constant is None:
         return X, shift
-    means = np.average(X, axis=0, weights=w)
+    means = w @ X / w.sum()
     means[constant] = 0.0
     shift[constant] += means / X[0, constant]
     return X - means, shift
 
 
-def _independent_columns(X: Array, *, first: int | None) -> tuple[list[int], list[int]]:
-    """Return the columns that add to those before them, and those that do not; the constant goes first."""
+def _independent_columns(X: Array, *, first: int | None) -> tuple[list[int], list[int], Array, Array]:
+    """Return the columns that add to those before them, those that do not, and QR of the first; the constant leads."""
     order = [k for k in range(X.shape[1]) if k != first]
     order = order if first is None else [first, *order]
-    length = np.sqrt((X * X).sum(axis=0))
+    length = np.sqrt(np.einsum("ij,ij->j", X, X))
     aliased = [k for k in order if length[k] == 0]
     order = [k for k in order if length[k] > 0]
-    while order:
-        diagonal = np.abs(np.diag(np.linalg.qr(X[:, order] / length[order], mode="r")))
-        full = np.append(diagonal, np.zeros(len(order) - len(diagonal)))
+    while True:
+        Q, R = np.linalg.qr(X[:, order] / length[order])
+        full = np.append(np.abs(np.diag(R)), np.zeros(len(order) - len(R)))
         weak = np.flatnonzero(full < ALIAS_TOLERANCE)
         if not weak.size:
             break
         aliased.append(order.pop(int(weak[0])))  # one at a time: the noise it leaves must not hide later columns
-    return sorted(order), sorted(aliased)
+    kept = sorted(order)
+    Q, R = (Q, R * length[order]) if kept == order else np.linalg.qr(X[:, kept])
+    return kept, sorted(aliased), Q, R

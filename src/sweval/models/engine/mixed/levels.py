@@ -87,14 +87,14 @@ def _random_level(factor: Factor) -> Level:
     inside = Z if has.all() else Z[has]
     q = Z.shape[1]
     T = np.eye(q)
-    constant = [k for k in range(q) if inside[:, k].min() == inside[:, k].max() != 0]
+    constant = [k for k in range(q) if inside[0, k] != 0 and (inside[:, k] == inside[0, k]).all()]
     if factor.covariance == "full" and constant and q > 1:
         one = constant[0]
         for k in range(q):
             if k != one:
                 T[one, k] = -float(inside[:, k].mean()) / float(inside[0, one])
     scaled = inside @ T if q > 1 else inside
-    size = np.sqrt((scaled * scaled).mean(axis=0))
+    size = np.sqrt(np.einsum("ij,ij->j", scaled, scaled) / len(scaled))
     size = np.where(size > 0, size, 1.0)
     T = T / size
     ones = q == 1 and bool(constant) and float(inside[0, 0]) == 1.0 and bool(has.all())

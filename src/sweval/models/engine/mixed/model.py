@@ -70,11 +70,12 @@ def require_finite(y: Array, X: Array, factors: tuple[Factor, ...]) -> None:
     for factor in factors:
         if factor.Z.ndim != 2 or len(factor.Z) != len(y) or len(factor.codes) != len(y):
             raise DesignError("a grouping factor has not one row per outcome.")
-        bad = int(np.size(factor.Z) - np.isfinite(factor.Z).sum())
-        if bad:
+        finite = np.isfinite(factor.Z)
+        if not finite.all():
+            bad = int(np.size(factor.Z) - finite.sum())
             raise DesignError(f"the random terms hold {bad} missing or infinite values.", fix="Leave these rows out.")
         rows = factor.codes >= 0
-        inside, Z = factor.codes[rows], factor.Z[rows]
+        inside, Z = (factor.codes, factor.Z) if rows.all() else (factor.codes[rows], factor.Z[rows])
         units = int(np.count_nonzero(np.bincount(inside))) if len(inside) else 0
         if units < 2:
             raise DesignError(
@@ -104,13 +105,14 @@ def _repeats(Z: Array) -> bool:
     """Tell whether a column follows from the others."""
     if Z.shape[1] == 1:
         return not Z.any()
-    size = np.sqrt((Z * Z).sum(axis=0))
+    size = np.sqrt(np.einsum("ij,ij->j", Z, Z))
     if not size.all():
         return True
-    constant = [k for k in range(Z.shape[1]) if Z[:, k].min() == Z[:, k].max()]
-    scaled = Z - Z.mean(axis=0) if constant else Z
-    scaled = np.delete(scaled, constant[:1], axis=1)
-    left = np.sqrt((scaled * scaled).sum(axis=0))
+    constant = [k for k in range(Z.shape[1]) if (Z[:, k] == Z[0, k]).all()]
+    scaled = np.delete(Z, constant[:1], axis=1)
+    if constant:
+        scaled = scaled - scaled.mean(axis=0)
+    left = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
     if (left < 1e-10 * np.delete(size, constant[:1])).any():
         return True
     values = np.linalg.eigvalsh((scaled / left).T @ (scaled / left))
