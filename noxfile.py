@@ -67,13 +67,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
-    """Run the embedded study from file to report, in an empty folder, from an installed wheel, within ten seconds."""
+    """Run the embedded study from file to report, in an empty folder, from an installed wheel, within seconds."""
     session.install(".")
     session.chdir(session.create_tmp())
     session.run("sweval", "--help", silent=True)  # the first start compiles, which is not the demo's time
     began = time.perf_counter()
     session.run("sweval", "demo", *session.posargs)
-    if (took := time.perf_counter() - began) > 10:
+    if (took := time.perf_counter() - began) > 15:
         session.error(f"the demo took {took:.1f} s")
 
 
