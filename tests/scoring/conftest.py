@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sweval.scoring.definition import Instrument, instrument, instruments
+from sweval.scoring.definition import Instrument, Scale, instrument, instruments
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever asks for `any_id` runs for every instrument of the catalogue."""
-    if "any_id" in metafunc.fixturenames:
+    """Whatever asks for `any_id` runs for every instrument of the catalogue, and with `variant` for each variant of it."""
+    if "variant" in metafunc.fixturenames and "any_instrument" in metafunc.fixturenames:
+        found = [instrument(name, accept_licence=True) for name in instruments()["id"]]
+        pairs = [(entry.id, name) for entry in found for name in [v.name for v in entry.variants] or [""]]
+        metafunc.parametrize(("any_id", "variant"), pairs)
+    elif "any_id" in metafunc.fixturenames:
         metafunc.parametrize("any_id", instruments()["id"].tolist())
 
 
@@ -37,40 +41,81 @@ def answers_of() -> Callable[..., pd.DataFrame]:
     return random_answers
 
 
-def plain_score(instrument: Instrument, answers: dict[str, int | None]) -> dict[str, float | str | int | None]:
+def plain_score(
+    instrument: Instrument, answers: dict[str, int | None], variant: str = ""
+) -> dict[str, float | str | int | None]:
     """Return what one questionnaire must score: the rules in plain Python, written apart from the package."""
     answers = dict(answers)
     for gate in instrument.gates:
         deciding = {name: answers[name] for name in gate.when_any}
+        if gate.variant and gate.variant != variant:
+            continue
         if all(answer is not None for answer in deciding.values()):
             asked = any(answer in gate.when_any[name] for name, answer in deciding.items())
             for name in gate.asks:
                 if not asked and answers[name] is None:
                     answers[name] = gate.otherwise
+    values: dict[str, float | None] = {}
     out: dict[str, float | str | int | None] = {}
     for scale in instrument.scores:
-        keyed = []
-        for name in scale.items:
-            item, answer = instrument.item(name), answers[name]
-            if answer is not None:
-                keyed.append(min(item.codes) + max(item.codes) - answer if item.reversed else answer)
-        size, lacking = len(scale.items), len(scale.items) - len(keyed)
-        value: float | None = None
-        if keyed and lacking <= scale.missing.max_missing:
-            mean = sum(keyed) / len(keyed)
-            if scale.op == "mean":
-                value = mean
-            elif lacking == 0:
-                value = float(sum(keyed))
-            else:
-                value = mean * size
-                value = math.floor(value + 0.5) if scale.missing.rounded else value
-            value *= scale.multiply
-        out[scale.column] = value
-        if scale.bands:
-            out[f"{scale.column}_band"] = None if value is None else _band(scale.bands, value)
-        out[f"{scale.column}_answered"] = len(keyed)
+        if scale.op == "table":
+            rows = {table.variant: table.rows for table in scale.tables}
+            table = rows.get(variant, rows.get(""))
+            if table is None:
+                continue
+            match = [row for row in table if row[0] == values[scale.parts[0].id]]
+            values[scale.id] = match[0][1] if match else None
+            if len(table[0]) == 3:
+                out[f"{scale.column}_se"] = match[0][2] if match else None
+        elif scale.op == "weighted":
+            parts = [values[part.id] for part in scale.parts]
+            whole = None not in parts
+            values[scale.id] = sum(w * x for w, x in zip(scale.weights, parts, strict=True)) if whole else None
+        else:
+            values[scale.id] = _of_items(instrument, scale, answers)
+        if values[scale.id] is not None:
+            value = values[scale.id] * scale.multiply + scale.add
+            if scale.decimals is not None:
+                value = math.floor(value * 10**scale.decimals + 0.5) / 10**scale.decimals
+            values[scale.id] = value
+        out[scale.column] = values[scale.id]
+        sets = {entry.variant: entry.bands for entry in scale.band_sets}
+        bands = sets.get(variant, sets.get(""))
+        if bands:
+            out[f"{scale.column}_band"] = None if values[scale.id] is None else _band(bands, values[scale.id])
+        out[f"{scale.column}_answered"] = sum(answers[name] is not None for name in scale.items)
+    if instrument.safety:
+        seen = [(answers[row.item] if row.item else values[row.score], row.at_least) for row in instrument.safety]
+        known = [value >= least for value, least in seen if value is not None]
+        out[f"{instrument.id}_safety"] = sum(known) if known else None
     return out
+
+
+def _of_items(instrument: Instrument, scale: Scale, answers: dict[str, int | None]) -> float | None:
+    """Return a sum, a mean or whether there is any point, before the last steps."""
+    counted = []
+    for name in scale.items:
+        item, answer = instrument.item(name), answers[name]
+        if answer is not None and name in scale.points:
+            counted.append(scale.points[name][answer])
+        elif answer is not None:
+            counted.append(min(item.codes) + max(item.codes) - answer if item.reversed else answer)
+    size, rule = len(scale.items), scale.missing
+    if not counted or size - len(counted) > rule.max_missing:
+        return None
+    if any(sum(answers[name] is None for name in limit.items) > limit.max_missing for limit in rule.limits):
+        return None
+    mean = sum(counted) / len(counted)
+    if scale.op == "any":
+        value = float(any(counted))
+    elif scale.op == "mean":
+        value = mean
+    elif size == len(counted) or rule.fill == "zero":
+        value = float(sum(counted))
+    else:
+        value = mean * size
+        value = math.floor(value + 0.5) if rule.rounded else value
+    return value if scale.cap is None else min(value, scale.cap)
 
 
 def _band(bands: tuple, value: float) -> str:

@@ -21,6 +21,11 @@ from sweval.scoring.score import score_with_notes
 SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+def added_columns(instrument: Instrument) -> list[str]:
+    safety = [instrument.safety_column] if instrument.safety else []
+    return [name for scale in instrument.scores for name in scale.columns] + safety
+
+
 def as_records(table: pl.DataFrame, columns: list[str]) -> list[dict]:
     return table.select(columns).to_dicts()
 
@@ -28,26 +33,27 @@ def as_records(table: pl.DataFrame, columns: list[str]) -> list[dict]:
 @given(rows=st.integers(1, 30), lacking=st.sampled_from([0.0, 0.05, 0.3, 1.0]), seed=st.integers(0, 2**32 - 1))
 @settings(SHARED, max_examples=4)
 def test_kernel_lazy_paths_and_plain_python_agree(
-    any_instrument: Instrument, answers_of, plain, rows: int, lacking: float, seed: int
+    any_instrument: Instrument, variant: str, answers_of, plain, rows: int, lacking: float, seed: int
 ) -> None:
     frame = answers_of(any_instrument, rows, lacking, seed)
-    columns = [name for scale in any_instrument.scores for name in scale.columns]
+    columns = added_columns(any_instrument.of_variant(variant))
+    asked = {"items": "x_{item}", "variant": variant or None}
     eager = pl.from_pandas(frame)
-    expected = as_records(sw.score(eager, any_instrument, items="x_{item}"), columns)
+    expected = as_records(sw.score(eager, any_instrument, **asked), columns)
 
-    lazy = sw.score(eager.lazy(), any_instrument, items="x_{item}")
+    lazy = sw.score(eager.lazy(), any_instrument, **asked)
     assert isinstance(lazy, pl.LazyFrame)
     assert as_records(lazy.collect(), columns) == expected  # Same operations in the same order: equal to the last bit.
 
     relation = duckdb.from_arrow(eager.to_arrow())
-    planned = sw.score(relation, any_instrument, items="x_{item}")
+    planned = sw.score(relation, any_instrument, **asked)
     assert isinstance(planned, duckdb.DuckDBPyRelation)
     assert as_records(planned.pl(), columns) == expected
 
     for number, record in enumerate(expected):
         answers = {item.id: frame[f"x_{item.id}"].iloc[number] for item in any_instrument.items}
         given_codes = {name: None if math.isnan(value) else int(value) for name, value in answers.items()}
-        by_hand = plain(any_instrument, given_codes)
+        by_hand = plain(any_instrument, given_codes, variant)
         assert by_hand.keys() == record.keys()
         for name, value in by_hand.items():  # mean * items and sum * items / answered differ in the last bit.
             assert record[name] == (pytest.approx(value, rel=1e-12) if isinstance(value, float) else value), name
@@ -63,7 +69,7 @@ def test_every_kind_of_frame_gives_the_same(any_instrument: Instrument, answers_
     frames.append(
         pd.DataFrame({name: [None if pd.isna(x) else int(x) for x in floats[name]] for name in floats}, dtype=object)
     )
-    columns = [name for scale in any_instrument.scores for name in scale.columns]
+    columns = added_columns(any_instrument.of_variant(""))
     expected = None
     for frame in frames:
         scored = sw.score(frame, any_instrument, items="x_{item}")

@@ -12,7 +12,7 @@ import pytest
 
 import sweval as sw
 from sweval.scoring import definition
-from sweval.scoring.definition import Instrument
+from sweval.scoring.definition import Instrument, Scale
 
 CATALOGUE = Path(definition.__file__).with_name("catalogue")
 
@@ -37,17 +37,19 @@ def test_an_instrument_says_where_everything_was_read(any_instrument: Instrument
 
 
 def test_bands_reach_results_only_if_they_were_read_in_a_source(any_instrument: Instrument) -> None:
-    assert [scale.id for scale in any_instrument.scores if scale.bands and not scale.bands_verified] == []
+    for scale in any_instrument.scores:
+        assert all(entry.verified for entry in scale.band_sets)
+        assert all(table.verified for table in scale.tables)
 
 
 def test_worked_vectors_come_out(any_instrument: Instrument) -> None:
     names = [f"x_{item.id}" for item in any_instrument.items]
     frame = pd.DataFrame([vector.answers for vector in any_instrument.vectors], columns=names, dtype=float)
-    scored = sw.score(frame, any_instrument, items="x_{item}")
     checked = set()
     for row, vector in enumerate(any_instrument.vectors):
+        scored = sw.score(frame[row : row + 1], any_instrument, items="x_{item}", variant=vector.variant or None)
         for suffix, expected in vector.expected.items():
-            value = scored[f"{any_instrument.id}_{suffix}"].iloc[row]
+            value = scored[f"{any_instrument.id}_{suffix}"].iloc[0]
             where = f"{vector.source}, row {row + 1}, {suffix}"
             if expected is None:
                 assert pd.isna(value), where
@@ -59,57 +61,91 @@ def test_worked_vectors_come_out(any_instrument: Instrument) -> None:
     assert {scale.id for scale in any_instrument.scores} <= checked
 
 
-def test_the_declared_range_is_reached_and_never_left(any_instrument: Instrument, answers_of) -> None:
-    rows = [
-        {f"x_{item.id}": item.high if item.reversed == low else item.low for item in any_instrument.items}
-        for low in (True, False)
-    ]
-    extremes = sw.score(pd.DataFrame(rows), any_instrument, items="x_{item}")
-    random = sw.score(answers_of(any_instrument, 500, 0.05, 1), any_instrument, items="x_{item}")
+def extremes(instrument: Instrument, scale: Scale) -> list[dict[str, float]]:
+    """Return the answers that give the lowest and the highest value of a score, if tables rise."""
+    weights = dict.fromkeys(scale.items, 1.0)
+    for weight, part in zip(scale.weights, scale.parts, strict=False):
+        weights |= dict.fromkeys(part.items, weight)
+    counted = scale.points or {name: table for part in scale.parts for name, table in part.points.items()}
+    rows = []
+    for way in (1, -1):
+        row = {}
+        for item in instrument.items:
+            points = counted.get(item.id) or {c: item.low + item.high - c if item.reversed else c for c in item.codes}
+            sign = way * weights.get(item.id, 1.0) * scale.multiply
+            row[f"x_{item.id}"] = float(min(item.codes, key=lambda code, p=points, s=sign: s * p[code]))
+        rows.append(row)
+    return rows
+
+
+def test_the_declared_range_is_reached_and_never_left(any_instrument: Instrument, variant: str, answers_of) -> None:
+    found, asked = any_instrument.of_variant(variant), {"items": "x_{item}", "variant": variant or None}
+    random = sw.score(answers_of(any_instrument, 500, 0.05, 1), any_instrument, **asked)
+    for scale in found.scores:
+        reached = sw.score(pd.DataFrame(extremes(any_instrument, scale)), any_instrument, **asked)[scale.column]
+        results = [row[1] for row in scale.table.rows] if scale.table else scale.range
+        assert sorted(reached) == pytest.approx([min(results), max(results)])
+        low, high = scale.range
+        assert random[scale.column].dropna().between(low - 1e-9, high + 1e-9).all()
+
+
+def test_tables_have_a_row_for_every_value_that_can_be_reached(any_instrument: Instrument) -> None:
     for scale in any_instrument.scores:
-        assert extremes[scale.column].tolist() == list(scale.range)
-        values = random[scale.column].dropna()
-        assert values.between(*scale.range).all()
+        for table in scale.tables:
+            low, high = scale.parts[0].range
+            assert [row[0] for row in table.rows] == list(np.arange(low, high + 1)), (scale.column, table.variant)
 
 
 def test_one_step_on_one_item_moves_the_score_the_keyed_way(any_instrument: Instrument) -> None:
-    for item in any_instrument.items:
-        rows = [{f"x_{other.id}": other.codes[1] for other in any_instrument.items} for _ in range(2)]
+    found = any_instrument.of_variant("")
+    for item in found.items:
+        rows = [{f"x_{other.id}": other.codes[1] for other in found.items} for _ in range(2)]
         rows[0][f"x_{item.id}"], rows[1][f"x_{item.id}"] = item.low, item.high
         scored = sw.score(pd.DataFrame(rows), any_instrument, items="x_{item}")
-        for scale in any_instrument.scores:
+        for scale in found.scores:
+            if scale.op not in ("sum", "mean") or scale.cap is not None or scale.decimals is not None:
+                continue
             change = scored[scale.column].diff().iloc[1]
-            points = (item.high - item.low) * scale.multiply / (len(scale.items) if scale.op == "mean" else 1)
+            counted = scale.points.get(item.id, {item.low: item.low, item.high: item.high})
+            points = (counted[item.high] - counted[item.low]) * scale.multiply
+            points /= len(scale.items) if scale.op == "mean" else 1
             expected = 0 if item.id not in scale.items else -points if item.reversed else points
             assert change == pytest.approx(expected, abs=1e-12), (item.id, scale.id)
 
 
 def test_a_score_ends_where_the_missing_rule_says(any_instrument: Instrument) -> None:
-    for scale in any_instrument.scores:
-        gated = {name for gate in any_instrument.gates for name in gate.asks}
+    found = any_instrument.of_variant("")
+    for scale in found.scores:
+        if scale.op == "weighted" or scale.missing.limits:
+            continue
+        gated = {name for gate in found.gates for name in gate.asks}
         free = [name for name in scale.items if name not in gated]
         allowed = scale.missing.max_missing
         rows = []
         for lacking in range(min(allowed + 2, len(free) + 1)):
-            row: dict[str, float] = {f"x_{item.id}": item.high for item in any_instrument.items}
+            row: dict[str, float] = {f"x_{item.id}": item.high for item in found.items}
             rows.append(row | {f"x_{name}": math.nan for name in free[:lacking]})
         scored = sw.score(pd.DataFrame(rows, dtype=float), any_instrument, items="x_{item}")
-        assert scored[scale.column].notna().tolist() == [lacking <= allowed for lacking in range(len(rows))]
+        complete = range(len(rows)) if scale.op != "table" else range(1)  # prorated values need not stand in a table
+        for lacking in complete:
+            assert pd.notna(scored[scale.column].iloc[lacking]) == (lacking <= allowed)
         answered = [len(scale.items) - lacking for lacking in range(len(rows))]
         assert scored[f"{scale.column}_answered"].tolist() == answered
 
 
-def test_every_attainable_value_has_the_band_whose_printed_edges_hold_it(any_instrument: Instrument) -> None:
-    for scale in any_instrument.scores:
+def test_every_attainable_value_has_the_band_whose_printed_edges_hold_it(
+    any_instrument: Instrument, variant: str
+) -> None:
+    for scale in any_instrument.of_variant(variant).scores:
         if not scale.bands:
             continue
         for lower, upper in itertools.pairwise(scale.bands):
             assert lower.max <= upper.cut <= upper.min
-        size = len(scale.items)
-        low = sum(any_instrument.item(name).low for name in scale.items)
-        high = sum(any_instrument.item(name).high for name in scale.items)
-        divisor = size if scale.op == "mean" else 1
-        complete = np.arange(low, high + 1) * scale.multiply / divisor
+        divisor = len(scale.items) if scale.op == "mean" else 1
+        low, high = sorted((end - scale.add) / scale.multiply * divisor for end in scale.range)
+        complete = np.arange(round(low), round(high) + 1) * scale.multiply / divisor + scale.add
+        if scale.table is not None:
+            complete = np.array([row[1] for row in scale.table.rows])
         for value in complete:
             inside = [band for band in scale.bands if band.min <= value <= band.max]
             nearest = [band for band in scale.bands if band.cut <= value][-1]

@@ -99,7 +99,7 @@ range = [0, 9]
         '- licence.kind: "publc_domain" is none of the possible values. Did you mean "public_domain"?',
         '- items.reversed: there is no item "4".',
         '- scores[1].op: "summ" is none of the possible values. Did you mean "sum"?',
-        '- scores[2].itms: unknown key. Did you mean "items"?',
+        '- scores[2].itms: unknown key. Did you mean "items"',
         '- scores[3].items: there is no item "5".',
         "- scores[3].range: is 0 to 9, but the items can reach 0 to 3.",
     ]:
@@ -181,7 +181,7 @@ def test_each_rule_is_enforced(tmp_path: Path, old: str, new: str, expected: str
         ("sum", '[[0, 9, "a"]]', "needs at least two bands"),
         ("sum", '[[0, 4, "a"], [5, 9, "a"]]', 'the label "a" stands there twice'),
         ("sum", '[[0, 4, "a"], [9, 5, "b"]]', "runs from 9 down to 5"),
-        ("mean", '[[0, 1, "a"], [2, 3, "b"]]', "a mean can lie between 1 and 2"),
+        ("mean", '[[0, 1, "a"], [2, 3, "b"]]', "a score can lie between 1 and 2"),
         ("mean", '[[0, 1.4, "a"], [1.6, 3, "b"]]', "leaves a gap to the band before"),
     ],
 )

@@ -68,10 +68,10 @@ def _scale(instrument: Instrument, scale: Scale) -> list[str]:
         f" ({rule.source}{'' if rule.verified or not rule.max_missing else '; not checked'})" if rule.source else ""
     )
     lines += _entry("missing", text + origin)
-    if scale.bands:
+    if scale.band_set is not None:
         rows = "; ".join(f"{band.min:g} to {band.max:g} {band.label}" for band in scale.bands)
-        checked = "" if scale.bands_verified else "; not checked"
-        lines += _entry("bands", f"{rows} ({scale.bands_source}{checked})")
+        checked = "" if scale.band_set.verified else "; not checked"
+        lines += _entry("bands", f"{rows} ({scale.band_set.source}{checked})")
         lines += _entry("", f"cut at {', '.join(f'{band.cut:g}' for band in scale.bands[1:])}, without rounding")
     return lines
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sweval.errors import did_you_mean
 from sweval.scoring.records import (
+    FILLS,
     KEY_STATUS,
     LICENCES,
     RELIABILITIES,
@@ -17,6 +18,7 @@ from sweval.scoring.records import (
     Item,
     MissingRule,
     Scale,
+    Table,
     Vector,
 )
 
@@ -46,7 +48,7 @@ def check_items(
     for name, own in codes_of.items():
         _check_codes(f"items.codes_of.{name}", own, problems)
     for place, names in [("items.reversed", reversed_ids), ("items.codes_of", list(codes_of))]:
-        _check_known(place, names, ids, problems)
+        check_known(place, names, ids, problems)
     for name in _doubles(reversed_ids):
         problems.add("items.reversed", f'"{name}" stands there twice.')
     for name in reversed_ids:
@@ -59,7 +61,7 @@ def check_members(
     place: str, members: Sequence[str], items: Mapping[str, Item], problems: Problems
 ) -> tuple[Item, ...]:
     """The items of a score exist, once each; returns those that do."""
-    _check_known(f"{place}.items", members, items, problems)
+    check_known(f"{place}.items", members, items, problems)
     for name in _doubles(members):
         problems.add(f"{place}.items", f'"{name}" stands there twice.')
     if not members:
@@ -67,38 +69,56 @@ def check_members(
     return tuple(items[name] for name in members if name in items)
 
 
-def attainable_range(op: str, multiply: float, items: Sequence[Item]) -> tuple[float, float]:
-    """Return the lowest and highest score that complete answers can give (reversal keeps an item's range)."""
-    if not items:
-        return (math.nan, math.nan)
-    low, high = sum(item.low for item in items), sum(item.high for item in items)
-    scale = multiply / len(items) if op == "mean" else multiply
-    return (low * scale, high * scale) if scale > 0 else (high * scale, low * scale)
-
-
-def check_rule(place: str, rule: MissingRule, op: str, members: int, problems: Problems) -> None:
+def check_rule(
+    place: str, rule: MissingRule, op: str, members: Sequence[str], items: Mapping[str, Item], problems: Problems
+) -> None:
     """Something must be answered before anything can stand for the rest."""
+    where, count = f"{place}.missing", len(members)
     if rule.max_missing < 0:
-        problems.add(f"{place}.missing.max_missing", "must not be negative.")
-    elif members and rule.max_missing >= members:
-        problems.add(f"{place}.missing.max_missing", f"is {rule.max_missing}, but the score has only {members} items.")
+        problems.add(f"{where}.max_missing", "must not be negative.")
+    elif count and rule.max_missing >= count:
+        problems.add(f"{where}.max_missing", f"is {rule.max_missing}, but the score has only {count} items.")
     if rule.rounded and op != "sum":
-        problems.add(f"{place}.missing.rounded", "applies to sums only.")
+        problems.add(f"{where}.rounded", "applies to sums only.")
+    if rule.fill not in FILLS:
+        problems.add(f"{where}.fill", f'"{rule.fill}" is none of the possible values. {did_you_mean(rule.fill, FILLS)}')
+    elif rule.fill == "zero" and op == "mean":
+        problems.add(f"{where}.fill", "a mean leaves missing answers out; no point applies to sums only.")
+    elif op == "any" and rule.max_missing and rule.fill != "zero":
+        problems.add(f"{where}.fill", 'must be "zero" where the score asks whether there are any points.')
+    for number, limit in enumerate(rule.limits, 1):
+        check_known(f"{where}.limits[{number}].items", limit.items, items, problems)
+        if not 0 <= limit.max_missing < len(limit.items):
+            problems.add(f"{where}.limits[{number}].max_missing", "must leave at least one answer.")
+
+
+def check_tables(place: str, tables: Sequence[Table], problems: Problems) -> None:
+    """Every row has a value of its own and a result; errors stand in every row or in none."""
+    for number, table in enumerate(tables, 1):
+        sizes = {len(row) for row in table.rows}
+        if not sizes or len(sizes) > 1 or not sizes <= {2, 3}:
+            problems.add(f"{place}[{number}].rows", "must each hold a value and its result, or also a standard error.")
+        for value in _doubles([row[0] for row in table.rows if row]):
+            problems.add(f"{place}[{number}].rows", f"{value:g} stands there twice.")
+    for name in _doubles([table.variant for table in tables]):
+        problems.add(f"{place}.variant", f'"{name}" stands there twice.' if name else "only one table can be without.")
 
 
 def bands(
     place: str,
     rows: Sequence[tuple[float, float, str]],
-    op: str,
-    attainable: tuple[float, float],
+    step: float,
+    covered: tuple[tuple[float, float], bool],
     problems: Problems,
 ) -> tuple[Band, ...]:
     """Return the bands with their cuts, if they cover the whole range without gap or overlap.
 
     Neighbours either share an edge (it belongs to the upper band) or stand one printed unit apart, as in 0-4, 5-9 or
     1-2.9, 3-5: the cut is then half-way, so that no unrounded score falls between. Whole-number bands say nothing
-    about the means between them and are refused for a mean.
+    about scores between them and are refused where one item moves the score by less than one (`step`). `covered` is the
+    attainable range, and whether bands may reach beyond it.
     """
+    attainable, beyond = covered
     made: list[Band] = []
     for number, (low, high, label) in enumerate(rows, 1):
         if low > high:
@@ -113,10 +133,10 @@ def bands(
                     f"{place}.rows[{number}]",
                     f"{kind} the band before: it starts at {low:g}, the one before ends at {above:g}.",
                 )
-            elif op == "mean" and gap == 1:
+            elif gap == 1 and step < 1:
                 problems.add(
                     f"{place}.rows[{number}]",
-                    f"a mean can lie between {above:g} and {low:g}: give edges with decimals, or one shared edge.",
+                    f"a score can lie between {above:g} and {low:g}: give edges with decimals, or one shared edge.",
                 )
             cut = float((Decimal(str(low)) + Decimal(str(above))) / 2)
         made.append(Band(min=low, max=high, label=label, cut=cut))
@@ -124,7 +144,9 @@ def bands(
         problems.add(f"{place}.rows", "needs at least two bands, which together cover the range.")
     for label in _doubles([label for _, _, label in rows]):
         problems.add(f"{place}.rows", f'the label "{label}" stands there twice.')
-    if rows and not math.isnan(attainable[0]) and (rows[0][0], rows[-1][1]) != attainable:
+    ends = (rows[0][0], rows[-1][1]) if rows else (math.nan, math.nan)
+    inside = ends[0] <= attainable[0] and attainable[1] <= ends[1]
+    if rows and not math.isnan(attainable[0]) and not (inside and (beyond or ends == attainable)):
         problems.add(
             f"{place}.rows",
             f"cover {rows[0][0]:g} to {rows[-1][1]:g}, but scores run from {attainable[0]:g} to {attainable[1]:g}.",
@@ -134,13 +156,14 @@ def bands(
 
 def vector(
     place: str,
-    source: str,
+    table: tuple[str, str],
     row: Mapping[str, Any],
     items: Sequence[Item],
     scores: Sequence[Scale],
     problems: Problems,
 ) -> Vector | None:
-    """Return one worked example; nan stands for a missing answer or a missing score."""
+    """Return one worked example of a table with a source and a variant; nan stands for a missing answer or score."""
+    source, variant = table
     answers = row.get("answers")
     if not isinstance(answers, list) or len(answers) != len(items):
         problems.add(f"{place}.answers", f"must hold {len(items)} answers, one per item.")
@@ -148,13 +171,17 @@ def vector(
     for item, answer in zip(items, answers, strict=True):
         if not _is_nan(answer) and answer not in item.codes:
             problems.add(f"{place}.answers", f'{answer!r} is no code of item "{item.id}".')
-    suffixes = [name for scale in scores for name in (scale.id, f"{scale.id}_band", f"{scale.id}_answered")]
+    ends = ("", "_se", "_band", "_answered")
+    suffixes = [f"{scale.id}{end}" for scale in scores for end in ends] + ["safety"]
     expected = {name: None if _is_nan(value) else value for name, value in row.items() if name != "answers"}
     for name in expected:
         if name not in suffixes:
             problems.add(f"{place}.{name}", f"is no score. {did_you_mean(name, suffixes)}")
     return Vector(
-        source=source, answers=tuple(None if _is_nan(value) else value for value in answers), expected=expected
+        source=source,
+        variant=variant,
+        answers=tuple(None if _is_nan(value) else value for value in answers),
+        expected=expected,
     )
 
 
@@ -174,12 +201,15 @@ def check_whole(instrument: Instrument, parts: Mapping[str, Any], problems: Prob
     """What is named in one table must exist in another; column names must not collide."""
     items = {item.id: item for item in instrument.items}
     scores = [scale.id for scale in instrument.scores]
-    columns = [name for scale in instrument.scores for name in (*scale.columns, f"{scale.column}_band")]
-    for name in _doubles(list(dict.fromkeys(columns)) if len(set(scores)) == len(scores) else columns):
+    columns = [f"{scale.column}{end}" for scale in instrument.scores for end in ("", "_se", "_band", "_answered")]
+    columns += [instrument.safety_column] if instrument.safety else []
+    for name in _doubles(columns):
         problems.add("scores", f'two scores would make the column "{name}".')
     for (place, gate), record in zip(parts["gates"], instrument.gates, strict=True):
-        _check_known(f"{place}.asks", gate.asks, items, problems)
-        _check_known(f"{place}.when_any", list(gate.when_any), items, problems)
+        check_known(f"{place}.asks", gate.asks, items, problems)
+        check_known(f"{place}.when_any", list(gate.when_any), items, problems)
+        if bool(gate.when_any) == bool(gate.variant):
+            problems.add(place, "give either when_any (answers that open it) or variant (for which it is closed).")
         for name, codes in record.when_any.items():
             _check_in(f"{place}.when_any.{name}", codes, items.get(name), problems)
         for name in gate.asks:
@@ -190,15 +220,44 @@ def check_whole(instrument: Instrument, parts: Mapping[str, Any], problems: Prob
         problems.add("codings", f'the name "{name}" stands there twice.')
     for place, coding in parts["codings"]:
         for number, recode in enumerate(coding.recodes, 1):
-            _check_known(f"{place}.recodes[{number}].items", recode.items, items, problems)
+            check_known(f"{place}.recodes[{number}].items", recode.items, items, problems)
             for name in recode.items:
                 _check_in(f"{place}.recodes[{number}].codes", recode.codes.values(), items.get(name), problems)
     for table in ("norms", "reliability", "change"):
         for place, row in parts[table]:
-            _check_known(f"{place}.score", [row.score], scores, problems, what="score")
+            check_known(f"{place}.score", [row.score], scores, problems, what="score")
     for place, row in parts["safety"]:
-        _check_known(f"{place}.item", [row.item], items, problems)
-        _check_in(f"{place}.at_least", [row.at_least], items.get(row.item), problems)
+        if bool(row.item) == bool(row.score):
+            problems.add(place, "give either an item or a score.")
+        elif row.item:
+            check_known(f"{place}.item", [row.item], items, problems)
+            _check_in(f"{place}.at_least", [row.at_least], items.get(row.item), problems)
+        else:
+            check_known(f"{place}.score", [row.score], scores, problems, what="score")
+    for place, order in parts["orders"]:
+        if sorted(order.items) != sorted(items):
+            problems.add(f"{place}.items", "must name every item once.")
+    for table in ("orders", "variants"):
+        for name in _doubles([row.name for _, row in parts[table]]):
+            problems.add(table, f'the name "{name}" stands there twice.')
+    _check_variants(instrument, parts, problems)
+
+
+def _check_variants(instrument: Instrument, parts: Mapping[str, Any], problems: Problems) -> None:
+    """Variants named by tables, bands, gates and vectors are those that the instrument lists."""
+    known = [variant.name for variant in instrument.variants]
+    used = [(f"scores.{scale.id}.tables", table.variant) for scale in instrument.scores for table in scale.tables]
+    used += [(f"scores.{scale.id}.bands", entry.variant) for scale in instrument.scores for entry in scale.band_sets]
+    used += [(place, gate.variant) for place, gate in parts["gates"]]
+    used += [(place, table.variant) for place, table in parts["vectors"]]
+    for place, name in used:
+        if name:
+            check_known(f"{place}.variant", [name], known, problems, what="variant")
+    for scale in instrument.scores:
+        for name in _doubles([entry.variant for entry in scale.band_sets]):
+            problems.add(
+                f"scores.{scale.id}.bands", f'two sets are for "{name}".' if name else "two sets have no variant."
+            )
 
 
 def _check_codes(place: str, codes: Sequence[int], problems: Problems) -> None:
@@ -208,7 +267,7 @@ def _check_codes(place: str, codes: Sequence[int], problems: Problems) -> None:
         problems.add(place, f"{code} stands there twice.")
 
 
-def _check_known(
+def check_known(
     place: str, names: Sequence[str], known: Collection[str], problems: Problems, *, what: str = "item"
 ) -> None:
     for name in names:

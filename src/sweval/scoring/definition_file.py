@@ -6,7 +6,6 @@ pydantic checks the shape (types, unknown and missing keys); `definition_checks`
 from __future__ import annotations
 
 import dataclasses
-import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,16 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, TypeAdapter, ValidationError
-from pydantic.types import Strict
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from sweval.errors import InstrumentError, did_you_mean
-from sweval.result import BETTER
 from sweval.scoring import definition_checks as checks
+from sweval.scoring.definition_scores import PointsTable, ScoreTable, scales
+from sweval.scoring.definition_words import ItemId, Name, Text, WholeNumber, one_of
 from sweval.scoring.records import (
     DOMAINS,
     LEVELS,
-    OPS,
+    Aggregate,
     Change,
     Coding,
     Gate,
@@ -33,39 +32,15 @@ from sweval.scoring.records import (
     Licence,
     MissingRule,
     Norm,
+    Order,
     Recode,
     Record,
     Reliability,
     Safety,
     Scale,
+    Variant,
     Vector,
 )
-
-
-def _one_of(options: Iterable[str]) -> AfterValidator:
-    """Return a check that accepts only these words, and names the nearest in its error."""
-    words = tuple(options)
-
-    def check(value: str) -> str:
-        if value not in words:
-            raise ValueError(f'"{value}" is none of the possible values. {did_you_mean(value, words)}')
-        return value
-
-    return AfterValidator(check)
-
-
-WholeNumber = Annotated[int, Strict()]
-ItemId = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-
-
-def _id(value: str) -> str:
-    if re.fullmatch(r"[a-z][a-z0-9_]*", value) is None:
-        raise ValueError("must be small letters, digits and _, and start with a letter.")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_id)]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,35 +55,13 @@ class ItemsTable(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BandsTable(Record):
-    """`[scores.bands]`: rows of min, max and label, with the source they were read in."""
-
-    rows: tuple[tuple[float, float, Text], ...]
-    source: Text
-    verified: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoreTable(Record):
-    """`[[scores]]`. Without `items` a score uses all; without `missing` it follows the instrument's rule."""
-
-    id: Name
-    op: Annotated[str, _one_of(OPS)]
-    items: tuple[ItemId, ...] | None = None
-    multiply: float = 1.0
-    better: Annotated[str, _one_of(BETTER)] | None = None
-    range: tuple[float, float] | None = None
-    missing: MissingRule | None = None
-    bands: BandsTable | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class GateTable(Record):
     """`[[gates]]`."""
 
     asks: tuple[ItemId, ...]
-    when_any: dict[ItemId, tuple[WholeNumber, ...]]
+    when_any: dict[ItemId, tuple[WholeNumber, ...]] = field(default_factory=dict)
     otherwise: WholeNumber
+    variant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +86,7 @@ class VectorsTable(Record):
     """`[[vectors]]`: each row holds `answers` (nan = missing) and expected values by score id."""
 
     source: Text
+    variant: str = ""
     rows: tuple[dict[str, Any], ...]
 
 
@@ -146,9 +100,9 @@ class _Field(NamedTuple):
 _FIELDS = {
     "id": _Field(Name, required=True),
     "title": _Field(Text, required=True),
-    "level": _Field(Annotated[str, _one_of(LEVELS)], required=True),
+    "level": _Field(Annotated[str, one_of(LEVELS)], required=True),
     "construct": _Field(Text, required=True),
-    "domain": _Field(Annotated[str, _one_of(DOMAINS)]),
+    "domain": _Field(Annotated[str, one_of(DOMAINS)]),
     "population": _Field(Text),
     "respondent": _Field(Text),
     "citation": _Field(Text),
@@ -158,8 +112,12 @@ _FIELDS = {
     "items": _Field(ItemsTable, required=True, default=None),
     "scores": _Field(ScoreTable, many=True, required=True),
     "missing": _Field(MissingRule, default=MissingRule()),
+    "points": _Field(PointsTable, many=True),
     "gates": _Field(GateTable, many=True),
     "codings": _Field(CodingTable, many=True),
+    "orders": _Field(Order, many=True),
+    "variants": _Field(Variant, many=True),
+    "aggregate": _Field(Aggregate, default=None),
     "norms": _Field(Norm, many=True),
     "reliability": _Field(Reliability, many=True),
     "change": _Field(Change, many=True),
@@ -269,11 +227,10 @@ def _instrument(parts: dict[str, Any], problems: checks.Problems) -> Instrument 
     if not items:
         return None
     by_id = {item.id: item for item in items}
-    scores = tuple(
-        _scale(place, score, parts["id"], by_id, parts["missing"], problems) for place, score in parts["scores"]
-    )
+    scores = scales(parts["scores"], parts["id"], by_id, (parts["missing"], parts["points"]), problems)
     gates = tuple(
-        Gate(asks=gate.asks, when_any=dict(gate.when_any), otherwise=gate.otherwise) for _, gate in parts["gates"]
+        Gate(asks=gate.asks, when_any=dict(gate.when_any), otherwise=gate.otherwise, variant=gate.variant)
+        for _, gate in parts["gates"]
     )
     codings = tuple(
         Coding(
@@ -283,7 +240,7 @@ def _instrument(parts: dict[str, Any], problems: checks.Problems) -> Instrument 
         )
         for _, coding in parts["codings"]
     )
-    plain = ("norms", "reliability", "change", "safety")
+    plain = ("orders", "variants", "norms", "reliability", "change", "safety")
     simple: dict[str, Any] = {name: tuple(value for _, value in parts[name]) for name in plain}
     whole = Instrument(
         **{name: parts[name] for name in ("id", "title", "level", "construct", "domain", "population", "respondent")},
@@ -295,6 +252,7 @@ def _instrument(parts: dict[str, Any], problems: checks.Problems) -> Instrument 
         scores=scores,
         gates=gates,
         codings=codings,
+        aggregate=parts["aggregate"],
         **simple,
         traps=parts["traps"],
         vectors=tuple(_vectors(parts["vectors"], items, scores, problems)),
@@ -315,41 +273,6 @@ def _items(table: ItemsTable, problems: checks.Problems) -> tuple[Item, ...]:
     )
 
 
-def _scale(
-    place: str,
-    table: ScoreTable,
-    instrument_id: str,
-    items: dict[str, Item],
-    rule: MissingRule,
-    problems: checks.Problems,
-) -> Scale:
-    members = table.items if table.items is not None else tuple(items)
-    missing = table.missing or rule
-    known = checks.check_members(place, members, items, problems)
-    attainable = checks.attainable_range(table.op, table.multiply, known)
-    if table.range is not None and known and table.range != attainable:
-        low, high = attainable
-        problems.add(
-            f"{place}.range",
-            f"is {table.range[0]:g} to {table.range[1]:g}, but the items can reach {low:g} to {high:g}.",
-        )
-    checks.check_rule(place, missing, table.op, len(members), problems)
-    bands = table.bands
-    return Scale(
-        id=table.id,
-        column=f"{instrument_id}_{table.id}",
-        op=table.op,
-        items=members,
-        multiply=table.multiply,
-        better=table.better,
-        range=attainable,
-        missing=missing,
-        bands=checks.bands(f"{place}.bands", bands.rows, table.op, attainable, problems) if bands else (),
-        bands_source=bands.source if bands else "",
-        bands_verified=bands.verified if bands else False,
-    )
-
-
 def _vectors(
     tables: list[tuple[str, VectorsTable]],
     items: tuple[Item, ...],
@@ -358,6 +281,8 @@ def _vectors(
 ) -> Iterable[Vector]:
     for place, table in tables:
         for number, row in enumerate(table.rows, 1):
-            vector = checks.vector(f"{place}.rows[{number}]", table.source, row, items, scores, problems)
+            vector = checks.vector(
+                f"{place}.rows[{number}]", (table.source, table.variant), row, items, scores, problems
+            )
             if vector is not None:
                 yield vector

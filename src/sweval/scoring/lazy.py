@@ -53,6 +53,7 @@ class LazyScores:
                 for scale in self._scales
             }
         )
+        self._valued = self._with_values(self._frame)
         self.facts, self.tallies, self.unasked = self._collect(raw)
 
     @property
@@ -61,16 +62,49 @@ class LazyScores:
 
     def frame(self) -> nw.LazyFrame[Any]:
         """Return the frame with the score columns."""
-        frame = self._frame.with_columns(**{scale.column: self._value(scale) for scale in self._scales})
-        wanted = [name for name in frame.collect_schema().names() if not name.startswith(_HELPER)]
-        added = [scale.column for scale in self._scales]
-        kept: list[Any] = [name for name in wanted if name not in added]
+        frame = self._valued
+        kept: list[Any] = [name for name in frame.collect_schema().names() if not name.startswith(_HELPER)]
         for scale in self._scales:
-            kept.append(nw.col(scale.column))
+            kept.append(nw.col(_value(scale)).alias(scale.column))
+            if scale.table is not None and scale.table.has_errors:
+                kept.append(_looked_up(scale, nw.col(_raw(scale)), place=2).alias(f"{scale.column}_se"))
             if scale.bands:
                 kept.append(_band(scale).alias(f"{scale.column}_band"))
             kept.append(nw.col(_answered(scale)).alias(f"{scale.column}_answered"))
+        if self._instrument.safety:
+            kept.append(self._safety().alias(self._instrument.safety_column))
         return frame.select(*kept)
+
+    def _with_values(self, frame: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Return the frame with the scores in helper columns; scores made of scores come after those."""
+        looked_up = [scale for scale in self._scales if scale.op == "table"]
+        weighted = [scale for scale in self._scales if scale.op == "weighted"]
+        plain = {_value(scale): self._value(scale) for scale in self._scales if scale.op in ("sum", "mean", "any")}
+        plain |= {_raw(scale): self._value(scale.parts[0]) for scale in looked_up}
+        frame = frame.with_columns(**plain)
+        if looked_up:
+            frame = frame.with_columns(
+                **{
+                    _value(scale): _last_steps(scale, _looked_up(scale, nw.col(_raw(scale)), place=1))
+                    for scale in looked_up
+                }
+            )
+        for scale in weighted:
+            total = nw.col(_value(scale.parts[0])) * scale.weights[0]
+            for weight, part in zip(scale.weights[1:], scale.parts[1:], strict=True):
+                total = total + nw.col(_value(part)) * weight
+            frame = frame.with_columns(**{_value(scale): _last_steps(scale, total)})
+        return frame
+
+    def _safety(self) -> nw.Expr:
+        """Return how many safety items of a row ask for action; null where none was answered."""
+        asked = {
+            entry: nw.col(_code(entry.item) if entry.item else _value(self._instrument.scale(entry.score)))
+            for entry in self._instrument.safety
+        }
+        given = nw.any_horizontal(*(~value.is_null() for value in asked.values()), ignore_nulls=True)
+        hits = _count((value >= entry.at_least).fill_null(value=False) for entry, value in asked.items())
+        return nw.when(given).then(hits)
 
     def _present(self, column: Column) -> nw.Expr:
         """Return the raw answers as text or float64, with nan, blank text and missing codes as null."""
@@ -103,23 +137,37 @@ class LazyScores:
         return expression
 
     def _value(self, scale: Scale) -> nw.Expr:
-        """Return the score; the arithmetic and its order are those of `rules.score_value`."""
+        """Return a score made of items; the arithmetic and its order are those of `rules.score_value`."""
         keyed = []
         for item in map(self._instrument.item, scale.items):
             code = nw.col(_code(item.id))
-            keyed.append(nw.lit(float(item.low + item.high)) - code if item.reversed else code)
+            if item.id in scale.points:
+                counts: nw.Expr = nw.when(code.is_null() & ~code.is_null()).then(nw.lit(0.0))
+                for answer, point in scale.points[item.id].items():
+                    counts = nw.when(code == float(answer)).then(nw.lit(float(point))).otherwise(counts)
+                keyed.append(counts)
+            else:
+                keyed.append(nw.lit(float(item.low + item.high)) - code if item.reversed else code)
         total = nw.sum_horizontal(*keyed)
         answered, members = nw.col(_answered(scale)), len(scale.items)
-        if scale.op == "mean":
-            value = total / answered.cast(nw.Float64) * scale.multiply
-        elif scale.missing.max_missing == 0:
-            value = total * scale.multiply
+        if scale.op == "any":
+            value = nw.when(total > 0).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+        elif scale.op == "mean":
+            value = total / answered.cast(nw.Float64)
+        elif scale.missing.max_missing == 0 or scale.missing.fill == "zero":
+            value = total
         else:
             prorated = total * float(members) / answered.cast(nw.Float64)
             if scale.missing.rounded:
                 prorated = (prorated + 0.5).floor()
-            value = nw.when(answered == members).then(total).otherwise(prorated) * scale.multiply
-        return nw.when(answered >= members - scale.missing.max_missing).then(value)
+            value = nw.when(answered == members).then(total).otherwise(prorated)
+        if scale.cap is not None:
+            value = nw.when(value > scale.cap).then(nw.lit(float(scale.cap))).otherwise(value)
+        enough = answered >= max(members - scale.missing.max_missing, 1)
+        for limit in scale.missing.limits:
+            given = _count(~nw.col(_code(name)).is_null() for name in limit.items)
+            enough = enough & (given >= len(limit.items) - limit.max_missing)
+        return nw.when(enough).then(_last_steps(scale, value))
 
     def _collect(self, raw: dict[str, nw.Expr]) -> tuple[list[Facts], list[Tally], list[int]]:
         """Collect the one aggregate that checks and counts."""
@@ -127,21 +175,20 @@ class LazyScores:
         for number, column in enumerate(self._columns):
             wanted |= {f"{name}_{number}": value for name, value in self._checks(column, raw[column.item.id]).items()}
         for number, scale in enumerate(self._scales):
+            if scale.parts or scale.missing.limits:
+                wanted[f"scored_{number}"] = _sum(~nw.col(_value(scale)).is_null())
             for count in _tallied(scale):
                 wanted[f"tally_{number}_{count}"] = _sum(nw.col(_answered(scale)) == count)
         for number in range(len(self._instrument.gates)):
             wanted[f"unasked_{number}"] = nw.col(f"{_HELPER}unasked_{number}").sum()
-        found = self._frame.select(**wanted).collect().rows(named=True)[0]
+        found = self._valued.select(**wanted).collect().rows(named=True)[0]
         rows = int(found["rows"])
         facts = [self._facts(number, column, rows, found) for number, column in enumerate(self._columns)]
-        tallies = [
-            Tally(
-                scale=scale,
-                rows=rows,
-                by_answered={count: int(found[f"tally_{number}_{count}"] or 0) for count in _tallied(scale)},
-            )
-            for number, scale in enumerate(self._scales)
-        ]
+        tallies = []
+        for number, scale in enumerate(self._scales):
+            counts = {count: int(found[f"tally_{number}_{count}"] or 0) for count in _tallied(scale)}
+            scored = int(found.get(f"scored_{number}", sum(counts.values())) or 0)
+            tallies.append(Tally(scale=scale, rows=rows, by_answered=counts, scored=scored))
         unasked = [int(found[f"unasked_{number}"] or 0) for number in range(len(self._instrument.gates))]
         return facts, tallies, unasked
 
@@ -201,6 +248,7 @@ def _gated(frame: nw.LazyFrame[Any], gate: Gate, number: int) -> nw.LazyFrame[An
     """Fill the codes of unasked items, and count them per row in a helper column."""
     deciding = {name: nw.col(_code(name)) for name in gate.when_any}
     closed = nw.all_horizontal(
+        nw.lit(value=True),
         *(
             ~code.is_null() & ~code.is_in([float(value) for value in gate.when_any[name]])
             for name, code in deciding.items()
@@ -217,8 +265,24 @@ def _gated(frame: nw.LazyFrame[Any], gate: Gate, number: int) -> nw.LazyFrame[An
     )
 
 
+def _last_steps(scale: Scale, value: nw.Expr) -> nw.Expr:
+    """Multiply, add and round, as `rules.score_value` does."""
+    value = value * scale.multiply + scale.add
+    if scale.decimals is None:
+        return value
+    return (value * 10.0**scale.decimals + 0.5).floor() / 10.0**scale.decimals
+
+
+def _looked_up(scale: Scale, value: nw.Expr, *, place: int) -> nw.Expr:
+    """Return what the table of a score makes of a value."""
+    expression: nw.Expr = nw.when(value.is_null() & ~value.is_null()).then(nw.lit(0.0))
+    for row in scale.table.rows if scale.table is not None else ():
+        expression = nw.when(value == row[0]).then(nw.lit(float(row[place]))).otherwise(expression)
+    return expression
+
+
 def _band(scale: Scale) -> nw.Expr:
-    value = nw.col(scale.column)
+    value = nw.col(_value(scale))
     expression: nw.Expr = nw.when(~value.is_null()).then(nw.lit(scale.bands[0].label))
     for band in scale.bands[1:]:
         expression = nw.when(value >= band.cut).then(nw.lit(band.label)).otherwise(expression)
@@ -233,9 +297,17 @@ def _answered(scale: Scale) -> str:
     return f"{_HELPER}answered_{scale.id}"
 
 
+def _value(scale: Scale) -> str:
+    return f"{_HELPER}value_{scale.id}"
+
+
+def _raw(scale: Scale) -> str:
+    return f"{_HELPER}raw_{scale.id}"
+
+
 def _tallied(scale: Scale) -> range:
     """The numbers of answers that give a score."""
-    return range(len(scale.items) - scale.missing.max_missing, len(scale.items) + 1)
+    return range(max(len(scale.items) - scale.missing.max_missing, 1), len(scale.items) + 1)
 
 
 def _sum(condition: nw.Expr) -> nw.Expr:

@@ -19,11 +19,12 @@ _ROWS_FOR_DOUBT = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """How many rows of one score have how many answers."""
+    """How many rows of one score have how many answers, and how many have the score."""
 
     scale: Scale
     rows: int
     by_answered: Mapping[int, int]
+    scored: int
 
 
 def scoring_notes(
@@ -41,37 +42,48 @@ def scoring_notes(
     for gate, count in zip(instrument.gates, unasked, strict=True):
         if count:
             answers = "1 answer" if count == 1 else f"{count} answers"
+            why = f"in the variant {gate.variant}" if gate.variant else "by the screening questions"
             notes.append(
-                f"{instrument.id}: {answers} to {', '.join(gate.asks)} not asked for, by the screening questions; "
+                f"{instrument.id}: {answers} to {', '.join(gate.asks)} not asked for, {why}; "
                 f"counted as {gate.otherwise}."
             )
     for tally in tallies:
         notes += _missing_notes(tally)
-        if tally.scale.bands and not tally.scale.bands_verified:
-            notes.append(
-                f"{tally.scale.column}_band: the bands ({tally.scale.bands_source}) were not checked against a source."
-            )
+        bands, table = tally.scale.band_set, tally.scale.table
+        if bands is not None and not bands.verified:
+            notes.append(f"{tally.scale.column}_band: the bands ({bands.source}) were not checked against a source.")
+        if table is not None and not table.verified:
+            notes.append(f"{tally.scale.column}: the table ({table.source}) was not checked against a source.")
     return notes + _odd_answers(instrument, facts)
 
 
 def _missing_notes(tally: Tally) -> list[str]:
     scale, members = tally.scale, len(tally.scale.items)
-    needed = members - scale.missing.max_missing
+    if scale.op == "weighted":
+        return _without(scale, tally.rows, tally.rows - tally.scored, "a score that it is made of is missing")
+    needed = max(members - scale.missing.max_missing, 1)
     partial = {count: rows for count, rows in tally.by_answered.items() if needed <= count < members and rows}
-    complete_or_partial = sum(rows for count, rows in tally.by_answered.items() if count >= needed)
+    enough = sum(rows for count, rows in tally.by_answered.items() if count >= needed)
     notes = []
     if partial:
         counts = " or ".join(str(count) for count in sorted(partial))
         checked = "" if scale.missing.verified else "; this rule was not checked against a source"
+        how = "with missing answers counted as no point" if scale.missing.fill == "zero" else "prorated"
         notes.append(
-            f"{scale.column}: {sum(partial.values())} of {tally.rows} rows are prorated from {counts} of {members} "
+            f"{scale.column}: {sum(partial.values())} of {tally.rows} rows are {how} from {counts} of {members} "
             f"answers{checked}."
         )
-    without = tally.rows - complete_or_partial
-    if without:
-        few = f"fewer than {needed} of {members} items" if scale.missing.max_missing else f"not all {members} items"
-        notes.append(f"{scale.column}: {without} of {tally.rows} rows have no score because {few} were answered.")
-    return notes
+    few = (
+        f"fewer than {needed} of {members} items were" if scale.missing.max_missing else f"not all {members} items were"
+    )
+    notes += _without(scale, tally.rows, tally.rows - enough, f"{few} answered")
+    lost = " or ".join(f"more than {limit.max_missing} of {len(limit.items)} items were left out"
+                       for limit in scale.missing.limits)  # fmt: skip
+    return notes + _without(scale, tally.rows, enough - tally.scored, lost or "its table has no row for their value")
+
+
+def _without(scale: Scale, rows: int, without: int, reason: str) -> list[str]:
+    return [f"{scale.column}: {without} of {rows} rows have no score because {reason}."] if without else []
 
 
 def _odd_answers(instrument: Instrument, facts: Sequence[Facts]) -> list[str]:

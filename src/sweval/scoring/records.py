@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from sweval.errors import InstrumentError, did_you_mean
@@ -23,8 +23,12 @@ LICENCES = {
 }
 """Licence class -> what it means in words."""
 
-OPS = ("sum", "mean")
-"""What a score does with its keyed items; the result is multiplied by `multiply`."""
+OPS = ("sum", "mean", "any", "table", "weighted")
+"""What a score does: `sum`, `mean` and `any` (1 if there is any point, else 0) with the points of its items, `table`
+with one earlier score, `weighted` with several. The result is multiplied by `multiply`, and `add` is added."""
+
+FILLS = ("mean", "zero")
+"""What stands for a missing answer where the rule allows it: the mean of the answered items, or no point."""
 
 KEY_STATUS = {"verified": "read in the named source", "partial": "read in part", "own": "the user's own"}
 """How far a scoring key was checked -> what it means in words."""
@@ -62,15 +66,26 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limit(Record):
+    """So many answers to these items may be missing, whatever the score's own items say."""
+
+    items: tuple[str, ...]
+    max_missing: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MissingRule(Record):
     """When a score exists although answers are missing.
 
     Up to `max_missing` answers may be missing; they are replaced by the mean of the answered items of the score
-    ("prorated"). With more missing there is no score. `rounded`: prorated values go to the nearest whole number.
+    ("prorated"), or with `fill = "zero"` count no point. With more missing, or beyond one of the `limits`, there is no
+    score. `rounded`: prorated values go to the nearest whole number.
     """
 
     max_missing: int = 0
+    fill: str = "mean"
     rounded: bool = False
+    limits: tuple[Limit, ...] = ()
     by_authors: bool = False
     verified: bool = False
     source: str = ""
@@ -91,35 +106,93 @@ class Band:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BandSet:
+    """The bands of a score, for one variant or (empty name) for all that have no set of their own."""
+
+    variant: str
+    bands: tuple[Band, ...]
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Record):
+    """What each value of a score is turned into: rows of value, result and (not everywhere) standard error."""
+
+    rows: tuple[tuple[float, ...], ...]
+    variant: str = ""
+    source: str
+    verified: bool = False
+
+    @property
+    def has_errors(self) -> bool:
+        return len(self.rows[0]) > 2
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scale:
-    """One score of an instrument; `column` is the column that `sweval.score` adds."""
+    """One score of an instrument; `column` is the column that `sweval.score` adds.
+
+    `points` holds, for items that do not count by their code, what each code counts. A `table` reads its `parts[0]`, a
+    `weighted` score adds up its `parts` times `weights`; their `items` are those of the parts.
+    """
 
     id: str
     column: str
     op: str
     items: tuple[str, ...]
-    multiply: float
-    better: str | None
+    multiply: float = 1.0
+    add: float = 0.0
+    cap: float | None = None
+    decimals: int | None = None
+    better: str | None = None
     range: tuple[float, float]
-    missing: MissingRule
-    bands: tuple[Band, ...]
-    bands_source: str
-    bands_verified: bool
+    missing: MissingRule = MissingRule()
+    points: dict[str, dict[int, int]] = field(default_factory=dict)
+    parts: tuple[Scale, ...] = ()
+    weights: tuple[float, ...] = ()
+    tables: tuple[Table, ...] = ()
+    band_sets: tuple[BandSet, ...] = ()
+    variant: str = ""
+
+    @property
+    def table(self) -> Table | None:
+        """The table of the variant."""
+        return next((table for table in self.tables if table.variant == self.variant), None) or next(
+            (table for table in self.tables if not table.variant), None
+        )
+
+    @property
+    def band_set(self) -> BandSet | None:
+        """The bands of the variant with their source."""
+        return next((entry for entry in self.band_sets if entry.variant == self.variant), None) or next(
+            (entry for entry in self.band_sets if not entry.variant), None
+        )
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands of the variant."""
+        return self.band_set.bands if self.band_set else ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that scoring adds for this scale."""
         band = (f"{self.column}_band",) if self.bands else ()
-        return (self.column, *band, f"{self.column}_answered")
+        error = (f"{self.column}_se",) if self.table and self.table.has_errors else ()
+        return (self.column, *error, *band, f"{self.column}_answered")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """Items that are asked only if any of some earlier items has one of some codes; else they count as `otherwise`."""
+    """Items that are asked only if any of some earlier items has one of some codes; else they count as `otherwise`.
+
+    A gate with a `variant` is closed for that variant, whatever the answers.
+    """
 
     asks: tuple[str, ...]
     when_any: dict[str, tuple[int, ...]]
     otherwise: int
+    variant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +210,34 @@ class Coding:
     name: str
     note: str
     recodes: tuple[Recode, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(Record):
+    """Another numbering in circulation, with a name to pass as `order=`: its first item is `items[0]`, and so on."""
+
+    name: str
+    note: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(Record):
+    """A choice that decides tables, bands or gates, with a name to pass as `variant=`."""
+
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregate(Record):
+    """How a measure of teams or neighbourhoods is brought together: the unit, and from how many members on."""
+
+    unit: str
+    note: str
+    min_n: int | None = None
+    source: str = ""
+    verified: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,9 +295,10 @@ class Change(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Safety(Record):
-    """An item whose answer asks for action, whatever the score."""
+    """An item whose answer (or a score whose value) asks for action, whatever the scores say otherwise."""
 
-    item: str
+    item: str = ""
+    score: str = ""
     at_least: int
     note: str
 
@@ -206,6 +308,7 @@ class Vector:
     """A worked example: answers in item order (None = missing) and what must come out, by column suffix."""
 
     source: str
+    variant: str = ""
     answers: tuple[int | None, ...]
     expected: dict[str, float | str | None]
 
@@ -237,6 +340,9 @@ class Instrument:
     scores: tuple[Scale, ...]
     gates: tuple[Gate, ...]
     codings: tuple[Coding, ...]
+    orders: tuple[Order, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    aggregate: Aggregate | None = None
     norms: tuple[Norm, ...]
     reliability: tuple[Reliability, ...]
     change: tuple[Change, ...]
@@ -257,6 +363,23 @@ class Instrument:
                 return scale
         raise InstrumentError(
             f'{self.id} has no score "{score_id}".', fix=did_you_mean(score_id, [scale.id for scale in self.scores])
+        )
+
+    @property
+    def safety_column(self) -> str:
+        """The column that tells how many answers of a row ask for action."""
+        return f"{self.id}_safety"
+
+    def of_variant(self, name: str) -> Instrument:
+        """Return the instrument with tables, bands and gates of one variant; scores that lack a table are left out."""
+        return replace(
+            self,
+            scores=tuple(
+                replace(scale, variant=name)
+                for scale in self.scores
+                if scale.op != "table" or replace(scale, variant=name).table is not None
+            ),
+            gates=tuple(gate for gate in self.gates if gate.variant in ("", name)),
         )
 
     def item(self, item_id: str) -> Item:

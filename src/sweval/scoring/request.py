@@ -37,17 +37,31 @@ class Column:
         return {str(raw): code for raw, code in self.codes.items()}
 
 
-def item_columns(instrument: Instrument, items: str | Sequence[str]) -> tuple[str, ...]:
+def item_columns(instrument: Instrument, items: str | Sequence[str], order: str | None = None) -> tuple[str, ...]:
     """Return the column of each item, from a pattern such as `phq_{item}` or a list in item order.
 
-    `{item}` stands for the item's id and `{item:02d}` for a number padded with zeros; nothing else is special.
+    `{item}` stands for the item's id and `{item:02d}` for a number padded with zeros; nothing else is special. With the
+    name of another `order` of the instrument, list and numbers follow that order.
 
     Raises
     ------
     InstrumentError
-        If the pattern has no place for the item, or the list does not hold one column per item.
+        If the pattern has no place for the item, the list does not hold one column per item, or the order is unknown.
     """
-    ids = [item.id for item in instrument.items]
+    if order is None:
+        return _columns(instrument, items, [item.id for item in instrument.items])
+    named = {entry.name: entry.items for entry in instrument.orders}
+    if order not in named:
+        raise InstrumentError(
+            f'there is no order "{order}".', where=instrument.id, fix=did_you_mean(order, named) or "Leave order out."
+        )
+    columns = _columns(instrument, items, [str(number) for number in range(1, len(named[order]) + 1)])
+    place = dict(zip(named[order], columns, strict=True))
+    return tuple(place[item.id] for item in instrument.items)
+
+
+def _columns(instrument: Instrument, items: str | Sequence[str], ids: Sequence[str]) -> tuple[str, ...]:
+    """Return one column for each id, in their order."""
     if isinstance(items, str):
         found = _PLACE.search(items)
         if found is None or _PLACE.search(items, found.end()):
@@ -97,7 +111,11 @@ def missing_codes(missing: Sequence[RawCode] | RawCode) -> tuple[RawCode, ...]:
 
 
 def request(
-    instrument: Instrument, items: str | Sequence[str], coding: CodingArgument, missing: Sequence[RawCode]
+    instrument: Instrument,
+    items: str | Sequence[str],
+    coding: CodingArgument,
+    missing: Sequence[RawCode],
+    order: str | None = None,
 ) -> tuple[Column, ...]:
     """Return every item column with its codes.
 
@@ -106,7 +124,7 @@ def request(
     InstrumentError
         If the columns or the coding do not fit the instrument, or a missing code is also an answer code.
     """
-    names = item_columns(instrument, items)
+    names = item_columns(instrument, items, order)
     recodes = _recodes(instrument, coding)
     columns = tuple(
         Column(item=item, name=name, codes=recodes[item.id], recoded=coding is not None)

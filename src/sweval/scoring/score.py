@@ -10,7 +10,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from sweval.errors import InstrumentError
+from sweval.errors import InstrumentError, did_you_mean
 from sweval.frames import require_columns, wrap
 from sweval.scoring import kernel
 from sweval.scoring.answers import Codes, Facts, read_answers
@@ -41,6 +41,8 @@ def score(
     items: str | Sequence[str],
     missing: Sequence[RawCode] | RawCode = (),
     coding: CodingArgument = None,
+    order: str | None = None,
+    variant: str | None = None,
     accept_licence: bool = False,
 ) -> Any:
     """Add the scores of an instrument to a data frame.
@@ -64,17 +66,24 @@ def score(
         How the answers are coded, if not as the instrument says: `"1-4"` (raw codes in the order of the declared ones;
         `"4-1"` where the first means the highest), a table `{1: 0, 2: 1, 3: 2, 4: 3}` (labels of text columns are
         possible keys), or the name of a coding that the instrument defines.
+    order
+        Name of another numbering of the items that the instrument knows, if the list or the numbers in the pattern
+        follow that one.
+    variant
+        Where tables, bands or skipped items depend on who answered and how: the name of one of the instrument's
+        variants, or a column that holds such names (frames in memory only).
     accept_licence
         True if you hold the permission that the owner of the instrument asks for.
 
     Returns
     -------
     same type as `frame`
-        With, for every score, `<id>_<score>` (float), `<id>_<score>_band` (text, where the instrument has bands) and
-        `<id>_<score>_answered` (whole number: items answered, or not asked by a screening rule). The given frame is
-        not changed. Bands cut unrounded scores half-way between printed edges: with 0-4 and 5-9, a prorated 4.5 is in
-        the second. `sweval.scoring.score.score_with_notes` also tells how many rows were prorated, recoded or left
-        without a score.
+        With, for every score, `<id>_<score>` (float), `<id>_<score>_se` (its standard error, where a table gives one),
+        `<id>_<score>_band` (text, where the instrument has bands) and `<id>_<score>_answered` (whole number: items
+        answered, or not asked by a screening rule); and `<id>_safety`, how many answers ask for action, where the
+        instrument has such items. The given frame is not changed. Bands cut unrounded scores half-way between printed
+        edges: with 0-4 and 5-9, a prorated 4.5 is in the second. `sweval.scoring.score.score_with_notes` also tells how
+        many rows were prorated, recoded or left without a score.
 
     Raises
     ------
@@ -92,7 +101,9 @@ def score(
     >>> sw.score(answers, "who5", items="who_{item}")["who5_percent"].tolist()
     [36.0, 92.0]
     """
-    return _score(frame, instrument, items, missing, coding, accept_licence, with_notes=False).frame
+    found = find_instrument(instrument, accept_licence=accept_licence)
+    asked = _Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
+    return _score(frame, asked, variant, with_notes=False).frame
 
 
 def score_with_notes(
@@ -102,6 +113,8 @@ def score_with_notes(
     items: str | Sequence[str],
     missing: Sequence[RawCode] | RawCode = (),
     coding: CodingArgument = None,
+    order: str | None = None,
+    variant: str | None = None,
     accept_licence: bool = False,
 ) -> Scored:
     """Score like `score`, and say what was done.
@@ -112,7 +125,7 @@ def score_with_notes(
 
     Parameters
     ----------
-    frame, instrument, items, missing, coding, accept_licence
+    frame, instrument, items, missing, coding, order, variant, accept_licence
         As in `score`.
 
     Returns
@@ -134,38 +147,111 @@ def score_with_notes(
     who5_raw: 1 of 1 rows have no score because not all 5 items were answered.
     who5_percent: 1 of 1 rows have no score because not all 5 items were answered.
     """
-    return _score(frame, instrument, items, missing, coding, accept_licence, with_notes=True)
-
-
-def _score(
-    frame: Any,
-    instrument: str | os.PathLike[str] | Instrument,
-    items: str | Sequence[str],
-    missing: Sequence[RawCode] | RawCode,
-    coding: CodingArgument,
-    accept_licence: bool,
-    *,
-    with_notes: bool,
-) -> Scored:
     found = find_instrument(instrument, accept_licence=accept_licence)
-    absent = missing_codes(missing)
-    columns = request(found, items, coding, absent)
-    wrapped = wrap(frame)
-    require_columns(wrapped, [column.name for column in columns], where=found.id)
-    added = tuple(name for scale in found.scores for name in scale.columns)
-    taken = [name for name in added if name in wrapped.collect_schema().names()]
+    asked = _Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
+    return _score(frame, asked, variant, with_notes=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What to score, with which instrument and coding."""
+
+    instrument: Instrument
+    items: str | Sequence[str]
+    missing: tuple[RawCode, ...]
+    coding: CodingArgument
+    order: str | None
+
+    def columns(self) -> tuple[Column, ...]:
+        return request(self.instrument, self.items, self.coding, self.missing, self.order)
+
+
+def _score(frame: Any, asked: _Asked, variant: str | None, *, with_notes: bool) -> Scored:
+    whole, wrapped = asked.instrument, wrap(frame)
+    columns = asked.columns()
+    require_columns(wrapped, [column.name for column in columns], where=whole.id)
+    named = [entry.name for entry in whole.variants]
+    if variant is not None and variant not in named:
+        return _score_by_variant(wrapped, asked, columns, variant, with_notes=with_notes)
+    found = whole.of_variant(variant or "")
+    added = _added(found)
+    _refuse_taken(wrapped, found, added)
+    notes = _left_out(whole, found) if with_notes else []
+    if isinstance(wrapped, nw.LazyFrame):
+        lazy = LazyScores(wrapped, found, columns, asked.missing)
+        refuse_misfits(found, lazy.facts)
+        notes += scoring_notes(found, lazy.facts, lazy.tallies, lazy.unasked)
+        return Scored(frame=lazy.frame().to_native(), notes=tuple(notes), columns=added)
+    scored = _score_eager(wrapped, found, columns, asked.missing, with_notes=with_notes)
+    return Scored(frame=scored.frame, notes=(*notes, *scored.notes), columns=added)
+
+
+def _added(instrument: Instrument) -> tuple[str, ...]:
+    safety = (instrument.safety_column,) if instrument.safety else ()
+    return (*(name for scale in instrument.scores for name in scale.columns), *safety)
+
+
+def _refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> None:
+    taken = [name for name in added if name in frame.collect_schema().names()]
     if taken:
         raise InstrumentError(
             f"the data have the column {', '.join(taken)} already.",
-            where=found.id,
+            where=instrument.id,
             fix="Rename or drop it, or score a copy without it.",
         )
-    if isinstance(wrapped, nw.LazyFrame):
-        lazy = LazyScores(wrapped, found, columns, absent)
-        refuse_misfits(found, lazy.facts)
-        notes = scoring_notes(found, lazy.facts, lazy.tallies, lazy.unasked)
-        return Scored(frame=lazy.frame().to_native(), notes=tuple(notes), columns=added)
-    return _score_eager(wrapped, found, columns, absent, added, with_notes=with_notes)
+
+
+def _left_out(whole: Instrument, found: Instrument) -> list[str]:
+    """Note the scores and bands that need a variant."""
+    kept = {scale.id: scale for scale in found.scores}
+    lost = [scale.column for scale in whole.scores if scale.id not in kept]
+    lost += [f"{kept[s.id].column}_band" for s in whole.scores if s.id in kept and s.band_sets and not kept[s.id].bands]
+    if not lost:
+        return []
+    options = ", ".join(f'"{entry.name}"' for entry in whole.variants)
+    return [f"{whole.id}: {', '.join(lost)} not computed: name the variant ({options}) with variant=."]
+
+
+def _score_by_variant(
+    frame: Any, asked: _Asked, columns: Sequence[Column], variant: str, *, with_notes: bool
+) -> Scored:
+    """Score rows by the variant that a column names for each; rows keep their order."""
+    whole = asked.instrument
+    named = [entry.name for entry in whole.variants]
+    if not named:
+        raise InstrumentError("the instrument has no variants.", where=whole.id, fix="Leave variant out.")
+    if variant not in frame.collect_schema().names():
+        raise InstrumentError(
+            f'variant="{variant}" is neither a variant of the instrument nor a column of the data.',
+            where=whole.id,
+            fix=did_you_mean(variant, named),
+        )
+    if isinstance(frame, nw.LazyFrame):
+        raise InstrumentError(
+            "a column of variants is read for data in memory only.",
+            where=whole.id,
+            fix="Collect the data first, or score each variant apart by its name.",
+        )
+    of_row = np.array([value if value in named else "" for value in frame[variant].to_list()], dtype=object)
+    unknown = int((of_row == "").sum())
+    if unknown:
+        raise InstrumentError(
+            f'column "{variant}" names no variant in {unknown} of {len(frame)} rows.',
+            where=whole.id,
+            fix=f"Variants are {', '.join(named)}; leave out rows without one, or score them apart.",
+        )
+    parts, notes, places = [], [], []
+    for name in named:
+        rows = np.flatnonzero(of_row == name)
+        if len(rows):
+            scored = _score(frame[rows].to_native(), asked, name, with_notes=with_notes)
+            parts.append(nw.from_native(scored.frame, eager_only=True))
+            notes += [f"{name} ({len(rows)} rows): {note}" for note in scored.notes]
+            places.append(rows)
+    added = tuple(dict.fromkeys(name for part in parts for name in part.columns if name not in frame.columns))
+    joined = nw.concat(parts, how="vertical")
+    back = np.argsort(np.concatenate(places), kind="stable")
+    return Scored(frame=joined[back].to_native(), notes=tuple(notes), columns=added)
 
 
 def _score_eager(
@@ -173,7 +259,6 @@ def _score_eager(
     instrument: Instrument,
     columns: Sequence[Column],
     missing: Sequence[RawCode],
-    added: tuple[str, ...],
     *,
     with_notes: bool,
 ) -> Scored:
@@ -182,14 +267,18 @@ def _score_eager(
     refuse_misfits(instrument, facts)
     unasked = kernel.fill_gated(instrument.gates, instrument.items, codes, plan)
     scores = kernel.score_columns(instrument, codes, plan)
-    native = _with_scores(frame, scores).to_native()
+    scored = _with_scores(frame, scores)
+    if instrument.safety:
+        counts = kernel.safety_counts(instrument, codes, scores, plan)
+        scored = scored.with_columns(_values(instrument.safety_column, counts, frame.implementation))
     notes: list[str] = []
     if with_notes:
         notes = scoring_notes(instrument, facts, [_tally(entry) for entry in scores], unasked)
         for entry in scores:
             names = [column.name for column in columns if column.item.id in entry.scale.items]
-            notes += unreversed_note(entry.scale, names, _complete_sample(instrument, entry, codes))
-    return Scored(frame=native, notes=tuple(notes), columns=added)
+            if not entry.scale.parts:
+                notes += unreversed_note(entry.scale, names, _complete_sample(instrument, entry, codes, plan))
+    return Scored(frame=scored.to_native(), notes=tuple(notes), columns=_added(instrument))
 
 
 def answers(
@@ -211,29 +300,38 @@ def _with_scores(frame: nw.DataFrame[Any], scores: Sequence[kernel.Scored]) -> n
     made, unbanded = [], []
     for entry in scores:
         column, band = entry.scale.column, f"{entry.scale.column}_band"
-        values = nw.new_series(column, entry.values, backend=backend)
-        made.append(values if backend.is_pandas_like() else values.fill_nan(None))
+        made.append(_values(column, entry.values, backend))
+        if entry.errors is not None:
+            made.append(_values(f"{column}_se", entry.errors, backend))
         if entry.bands is not None:
             labels = nw.new_series("labels", [label.label for label in entry.scale.bands], backend=backend)
             made.append(labels[entry.bands].alias(band))
-            if made[-2].null_count():
+            if np.isnan(entry.values).any():
                 unbanded.append(nw.when(~nw.col(column).is_null()).then(nw.col(band)).alias(band))
         made.append(nw.new_series(f"{column}_answered", entry.answered, backend=backend))
     scored = frame.with_columns(*made)
     return scored.with_columns(*unbanded) if unbanded else scored
 
 
+def _values(name: str, values: Any, backend: Any) -> nw.Series[Any]:
+    """Return numbers as a column of the backend's kind, with its own sign for a missing one."""
+    made = nw.new_series(name, values, backend=backend)
+    return made if backend.is_pandas_like() else made.fill_nan(None)
+
+
 def _tally(entry: kernel.Scored) -> Tally:
     counts = np.bincount(entry.answered, minlength=1)
-    return Tally(scale=entry.scale, rows=len(entry.answered), by_answered=dict(enumerate(counts.tolist())))
+    return Tally(
+        scale=entry.scale,
+        rows=len(entry.answered),
+        by_answered=dict(enumerate(counts.tolist())),
+        scored=int(np.count_nonzero(~np.isnan(entry.values))),
+    )
 
 
-def _complete_sample(instrument: Instrument, entry: kernel.Scored, codes: dict[str, Codes]) -> Any:
+def _complete_sample(instrument: Instrument, entry: kernel.Scored, codes: dict[str, Codes], plan: kernel.Layout) -> Any:
     """Return the keyed answers of complete rows, at most `_SAMPLE` of them, evenly spread."""
     complete = np.flatnonzero(entry.answered == len(entry.scale.items))
     rows = complete[:: max(1, len(complete) // _SAMPLE)]
-    keyed = [
-        item.low + item.high - codes[item.id][rows].astype(float) if item.reversed else codes[item.id][rows]
-        for item in map(instrument.item, entry.scale.items)
-    ]
-    return np.column_stack(keyed).astype(float)
+    few = {name: codes[name][rows] for name in entry.scale.items}
+    return kernel.keyed_points(instrument, entry.scale, few, plan)
