@@ -58,8 +58,8 @@ def instrument(id_or_path: str | os.PathLike[str] | Instrument, *, accept_licenc
     'phq9_total'
     """
     if isinstance(id_or_path, Instrument):
-        found = id_or_path
-    elif isinstance(id_or_path, (str, os.PathLike)):
+        return id_or_path  # Whoever holds the record accepted its licence when it was read.
+    if isinstance(id_or_path, (str, os.PathLike)):
         found = _find(os.fspath(id_or_path))
     else:
         raise InstrumentError(
