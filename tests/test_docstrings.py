@@ -44,10 +44,20 @@ def test_every_module_and_public_member_has_a_docstring(module: str) -> None:
 
 
 def called_by_users() -> list[str]:
-    """Return the names a user types after `sw.`: functions, classes, effects and the plot."""
+    """Return the names a user types after `sw.`: functions, classes, effects and plots."""
     names = [name for name in dir(sweval) if callable(getattr(sweval, name))]
     effects = [f"effects.{name}" for name in dir(sweval.effects) if inspect.isfunction(getattr(sweval.effects, name))]
-    return [*names, *effects, "plots.forest"]
+    plots = [f"plots.{name}" for name in sweval.plots.__all__ if _draws(getattr(sweval.plots, name))]
+    return [*names, *effects, *plots]
+
+
+def _draws(member: object) -> bool:
+    """Tell whether a function gives Axes to the reader."""
+    return inspect.isfunction(member) and inspect.signature(member).return_annotation == "Axes"
+
+
+def test_all_plots_are_found() -> None:
+    assert {"plots.forest", "plots.items", "plots.scale", "plots.residuals"} <= set(called_by_users())
 
 
 @pytest.mark.parametrize("name", called_by_users())

@@ -32,12 +32,19 @@ def _auto(directive: str, name: str, *options: str) -> str:
 
 def _functions() -> str:
     names = [name for name in dir(sw) if inspect.isfunction(getattr(sw, name))]
-    plots = [name for name in ("forest",) if hasattr(sw.plots, name)]
+    plots = [name for name in sw.plots.__all__ if _draws(getattr(sw.plots, name))]
     parts = ["# Functions", "All of them hang on the package: `import sweval as sw`, then `sw.read(...)`."]
     parts += [f"## {name}\n\n" + _auto("autofunction", f"sweval.{name}") for name in names]
-    parts += [f"## plots.{name}\n\n" + _auto("autofunction", f"sweval.reporting.plots.{name}") for name in plots]
+    parts += [
+        f"## plots.{name}\n\n" + _auto("autofunction", f"{getattr(sw.plots, name).__module__}.{name}") for name in plots
+    ]
     parts += ["## Study\n\n" + _auto("autoclass", "sweval.study.Study", ":members:")]
     return "\n\n".join(parts)
+
+
+def _draws(member: object) -> bool:
+    """Tell whether a function gives Axes to the reader."""
+    return inspect.isfunction(member) and inspect.signature(member).return_annotation == "Axes"
 
 
 def _designs() -> str:

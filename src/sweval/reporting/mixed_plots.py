@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +9,13 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
 
 from sweval.errors import DesignError, did_you_mean
+from sweval.reporting.canvas import drawing, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from sweval.models.base.mixed_result import MixedResult
 
-_FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9.5}
 _POINT, _LINE, _BAND = "#0072B2", "#D55E00", "#DDDDDD"
 _MANY_POINTS = 3000
 _MANY_UNITS = 60
@@ -51,7 +49,7 @@ def residuals(result: MixedResult, ax: Axes | None = None) -> Axes:
     """
     x = result.predict().to_numpy(dtype=float)
     y = result.residuals("standardized").to_numpy(dtype=float)
-    with _drawing(ax) as canvas:
+    with drawing(ax) as canvas:
         canvas.axhline(0, color="black", linewidth=0.8, zorder=1)
         if len(x) > _MANY_POINTS:
             canvas.hexbin(x, y, gridsize=45, mincnt=1, bins="log", cmap="Blues", linewidths=0.2, zorder=2)
@@ -63,7 +61,7 @@ def residuals(result: MixedResult, ax: Axes | None = None) -> Axes:
             canvas.legend(loc="best", frameon=False)
         canvas.set(xlabel=f"Predicted {result.facts.outcome}", ylabel="Standardized residual")
         _symmetric(canvas, y)
-        _plain(canvas)
+        plain(canvas)
     return canvas
 
 
@@ -114,13 +112,13 @@ def normal_quantiles(result: MixedResult, ax: Axes | None = None, *, term: str |
     expected = ndtri((rank - 0.5) / n)
     centre, spread = float(values.mean()), float(values.std(ddof=1))
     low, high = (centre + spread * ndtri(betaincinv(rank, n - rank + 1, p)) for p in (0.025, 0.975))
-    with _drawing(ax) as canvas:
+    with drawing(ax) as canvas:
         canvas.fill_between(expected, low, high, color=_BAND, linewidth=0, zorder=1, label="95% of normal samples")
         canvas.plot(expected, centre + spread * expected, color="black", linewidth=0.8, zorder=2)
         canvas.scatter(expected, values, s=14, color=_POINT, alpha=_alpha(n), linewidths=0, zorder=3)
         canvas.set(xlabel="Normal quantile", ylabel=name)
         canvas.legend(loc="upper left", frameon=False)
-        _plain(canvas)
+        plain(canvas)
     return canvas
 
 
@@ -166,7 +164,7 @@ def random_effects(
     place = np.arange(len(values))
     reach = float(ndtri(0.975)) * errors
     few = len(values) <= _MANY_UNITS
-    with _drawing(ax, height=_height(len(values))) as canvas:
+    with drawing(ax, height=_height(len(values))) as canvas:
         canvas.axvline(0, color="black", linewidth=0.8, zorder=1)
         canvas.hlines(
             place, values - reach, values + reach, color=_POINT, alpha=1 if few else 0.35, linewidth=1.3, zorder=2
@@ -177,7 +175,7 @@ def random_effects(
         )
         canvas.set_yticks(place if labels else [], effects["unit"].tolist() if labels else [])
         canvas.set_ylim(-0.8, len(values) - 0.2)
-        _plain(canvas)
+        plain(canvas)
     return canvas
 
 
@@ -219,7 +217,7 @@ def influence(result: MixedResult, ax: Axes | None = None, *, factor: str | None
     found = found.dropna(subset=["cooks_distance"]).sort_values("cooks_distance", kind="stable")
     values, place = found["cooks_distance"].to_numpy(dtype=float), np.arange(len(found))
     few = len(values) <= _MANY_UNITS
-    with _drawing(ax, height=_height(len(values))) as canvas:
+    with drawing(ax, height=_height(len(values))) as canvas:
         canvas.hlines(place, 0, values, color=_POINT, linewidth=1.3 if few else 0.8, zorder=2)
         canvas.scatter(values, place, s=22 if few else 5, color=_POINT, linewidths=0, zorder=3)
         missing = f" ({lost} not shown: no fit without them)" if lost else ""
@@ -229,22 +227,8 @@ def influence(result: MixedResult, ax: Axes | None = None, *, factor: str | None
         canvas.set_yticks(place if labels else [], found["unit"].tolist() if labels else [])
         canvas.set_ylim(-0.8, len(values) - 0.2)
         canvas.set_xlim(left=0)
-        _plain(canvas)
+        plain(canvas)
     return canvas
-
-
-@contextmanager
-def _drawing(ax: Axes | None, *, height: float = 4.2) -> Iterator[Axes]:
-    """Give the axes to draw on; where there is none a new figure, in our font whatever the user's style."""
-    if ax is not None:
-        yield ax
-        return
-    from matplotlib import pyplot
-
-    # the first figure of a notebook turns its display on; inside the context that would be undone at the end
-    figure = pyplot.figure(figsize=(6.4, height), layout="constrained")
-    with pyplot.rc_context(_FONT):
-        yield figure.add_subplot()
 
 
 def _effects(result: MixedResult, term: str | None) -> tuple[Any, str]:
@@ -278,7 +262,3 @@ def _alpha(count: int) -> float:
 
 def _height(units: int) -> float:
     return float(np.clip(1.2 + 0.17 * units, 2.6, 8.0))
-
-
-def _plain(ax: Axes) -> None:
-    ax.spines[["right", "top"]].set_visible(False)

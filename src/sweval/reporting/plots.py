@@ -6,12 +6,15 @@ import io
 import math
 import textwrap
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweval.errors import SwevalError
+from sweval.reporting.canvas import FONT
 from sweval.reporting.cells import Record, levels
+from sweval.reporting.item_plots import items
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
+from sweval.reporting.score_plots import scale
 from sweval.reporting.tables import SIDES, block, by_side, measure_in_words, records, side
 
 if TYPE_CHECKING:
@@ -25,14 +28,15 @@ __all__ = [
     "forest_in_words",
     "forest_picture",
     "influence",
+    "items",
     "normal_quantiles",
     "random_effects",
     "residuals",
+    "scale",
 ]
 
 # Okabe and Ito's blue and vermillion, and grey: told apart with every kind of colour vision, in print by headings.
 _COLOURS = {"direct": "#0072B2", "indirect": "#D55E00", "unknown": "#555555"}
-_FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9.5}
 _WIDTH, _ROW_HEIGHT, _MARGIN = 9.0, 0.3, 1.15
 _LABEL_WIDTH = 40
 
@@ -79,7 +83,7 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
 
         # the first figure of a notebook turns its display on; inside the context that would be undone at the end
         figure = pyplot.figure(figsize=_size(lines), layout="constrained")
-        with pyplot.rc_context(_FONT):
+        with pyplot.rc_context(FONT):
             ax = figure.add_subplot()
             _draw(ax, rows, lines, words)
     else:
@@ -95,7 +99,7 @@ def forest_picture(tidy: pd.DataFrame, *, language: str = "en", kind: str = "svg
     words = load_language(language)
     rows = drawn(tidy)
     lines = _lines(rows, words)
-    with style.context(["default", {**_FONT, "svg.hashsalt": "sweval"}]), warnings.catch_warnings():
+    with style.context(["default", {**FONT, "svg.hashsalt": "sweval"}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=_size(lines), layout="constrained")
         _draw(figure.add_subplot(), rows, lines, words)

@@ -13,7 +13,17 @@ from sweval.scoring.records import LEVELS, Band, Instrument, Item, MissingRule, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Band", "Instrument", "Item", "MissingRule", "Scale", "direction_of", "instrument", "instruments"]
+__all__ = [
+    "Band",
+    "Instrument",
+    "Item",
+    "MissingRule",
+    "Scale",
+    "direction_of",
+    "instrument",
+    "instruments",
+    "scale_of",
+]
 
 _CATALOGUE = Path(__file__).with_name("catalogue")
 
@@ -48,8 +58,8 @@ def instrument(id_or_path: str | os.PathLike[str] | Instrument, *, accept_licenc
     'phq9_total'
     """
     if isinstance(id_or_path, Instrument):
-        found = id_or_path
-    elif isinstance(id_or_path, (str, os.PathLike)):
+        return id_or_path  # Whoever holds the record accepted its licence when it was read.
+    if isinstance(id_or_path, (str, os.PathLike)):
         found = _find(os.fspath(id_or_path))
     else:
         raise InstrumentError(
@@ -103,11 +113,28 @@ def direction_of(column: str) -> str | None:
     >>> direction_of("days_waited") is None
     True
     """
+    scale = scale_of(column)
+    return None if scale is None else scale.better
+
+
+def scale_of(column: str) -> Scale | None:
+    """Return the score of the catalogue that makes a column, or None if no instrument does.
+
+    Parameters
+    ----------
+    column
+        A column name as `sweval.score` makes it, such as `phq9_total`.
+
+    Examples
+    --------
+    >>> scale_of("phq9_total").range
+    (0.0, 27.0)
+    """
     for name, path in _files().items():
         if column.startswith(f"{name}_"):
             for scale in _load(path).scores:
                 if scale.column == column:
-                    return scale.better
+                    return scale
     return None
 
 
