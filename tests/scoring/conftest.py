@@ -14,7 +14,7 @@ from sweval.scoring.definition import Instrument, Scale, instrument, instruments
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Whatever asks for `any_id` runs for every instrument of the catalogue, and with `variant` for each variant of it."""
+    """Whatever asks for `any_id` runs for every instrument, and with `variant` for each variant of it."""
     if "variant" in metafunc.fixturenames and "any_instrument" in metafunc.fixturenames:
         found = [instrument(name, accept_licence=True) for name in instruments()["id"]]
         pairs = [(entry.id, name) for entry in found for name in [v.name for v in entry.variants] or [""]]

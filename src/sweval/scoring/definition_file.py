@@ -18,7 +18,7 @@ from pydantic import StringConstraints, TypeAdapter, ValidationError
 from sweval.errors import InstrumentError, did_you_mean
 from sweval.scoring import definition_checks as checks
 from sweval.scoring.definition_scores import PointsTable, ScoreTable, scales
-from sweval.scoring.definition_words import ItemId, Name, Text, WholeNumber, one_of
+from sweval.scoring.definition_words import Name, Text, WholeNumber, one_of
 from sweval.scoring.records import (
     DOMAINS,
     LEVELS,
@@ -28,6 +28,7 @@ from sweval.scoring.records import (
     Gate,
     Instrument,
     Item,
+    ItemId,
     Key,
     Licence,
     MissingRule,

@@ -12,8 +12,8 @@ from pydantic import BeforeValidator
 from sweval.errors import did_you_mean
 from sweval.result import BETTER
 from sweval.scoring import definition_checks as checks
-from sweval.scoring.definition_words import ItemId, ScoreId, Text, WholeNumber, one_of
-from sweval.scoring.records import OPS, BandSet, Item, MissingRule, Record, Scale, Table
+from sweval.scoring.definition_words import ScoreId, Text, WholeNumber, one_of
+from sweval.scoring.records import OPS, BandSet, Item, ItemId, MissingRule, Record, Scale, Table
 
 Points = dict[str, dict[int, int]]
 

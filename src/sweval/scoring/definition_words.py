@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 from pydantic.types import Strict
 
 from sweval.errors import did_you_mean
@@ -37,7 +37,6 @@ def _score_id(value: str) -> str:
 
 
 WholeNumber = Annotated[int, Strict()]
-ItemId = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 Name = Annotated[str, AfterValidator(_id)]
 ScoreId = Annotated[str, AfterValidator(_score_id)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

@@ -270,7 +270,8 @@ def _last_steps(scale: Scale, value: nw.Expr) -> nw.Expr:
     value = value * scale.multiply + scale.add
     if scale.decimals is None:
         return value
-    return (value * 10.0**scale.decimals + 0.5).floor() / 10.0**scale.decimals
+    whole = (value * 10.0**scale.decimals + 0.5).floor()
+    return (whole / 10.0**scale.decimals).round(scale.decimals)  # some engines divide by multiplying with 0.1
 
 
 def _looked_up(scale: Scale, value: nw.Expr, *, place: int) -> nw.Expr:

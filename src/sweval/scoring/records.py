@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 from sweval.errors import InstrumentError, did_you_mean
 
@@ -35,6 +35,20 @@ KEY_STATUS = {"verified": "read in the named source", "partial": "read in part",
 
 RELIABILITIES = ("alpha", "test_retest")
 """Types of published reliability."""
+
+
+class _OrNumber:
+    """Lets a file write an item's number as a number; pydantic asks for this where it reads one."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            lambda value: str(value) if type(value) is int else value, handler(source)
+        )
+
+
+ItemId = Annotated[str, _OrNumber()]
 
 
 class Record:
@@ -69,7 +83,7 @@ class Item:
 class Limit(Record):
     """So many answers to these items may be missing, whatever the score's own items say."""
 
-    items: tuple[str, ...]
+    items: tuple[ItemId, ...]
     max_missing: int
 
 
@@ -218,7 +232,7 @@ class Order(Record):
 
     name: str
     note: str
-    items: tuple[str, ...]
+    items: tuple[ItemId, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +311,7 @@ class Change(Record):
 class Safety(Record):
     """An item whose answer (or a score whose value) asks for action, whatever the scores say otherwise."""
 
-    item: str = ""
+    item: ItemId = ""
     score: str = ""
     at_least: int
     note: str
