@@ -19,6 +19,7 @@ __all__ = [
     "Item",
     "MissingRule",
     "Scale",
+    "catalogue",
     "direction_of",
     "instrument",
     "instruments",
@@ -93,9 +94,14 @@ def instruments() -> pd.DataFrame:
 
     rows = [
         (entry.id, entry.title, entry.level, entry.construct, len(entry.items), entry.licence.kind, entry.key.status)
-        for entry in map(_load, _files().values())
+        for entry in catalogue()
     ]
     return pd.DataFrame(rows, columns=["id", "title", "level", "construct", "items", "licence", "status"])
+
+
+def catalogue() -> tuple[Instrument, ...]:
+    """Return every instrument, ordered by level and id, to read its card; scoring asks for the licence first."""
+    return tuple(map(_load, _files().values()))
 
 
 def direction_of(column: str) -> str | None:
