@@ -71,7 +71,8 @@ def test_bands_are_cut_where_scoring_cuts_them() -> None:
 
 def test_bands_that_nobody_checked_are_said_to_be(scores: pd.DataFrame) -> None:
     phq9 = sw.instrument("phq9")
-    unchecked = dataclasses.replace(phq9.scale("total"), bands_verified=False)
+    scale = phq9.scale("total")
+    unchecked = dataclasses.replace(scale, band_sets=(dataclasses.replace(scale.band_set, verified=False),))
     own = dataclasses.replace(phq9, scores=(unchecked,))
     assert sw.plots.scale(scores, "phq9_total", instrument=own).get_xlabel().endswith("2001 [not checked]")
 

@@ -286,8 +286,8 @@ def _round_share(peak: float) -> float:
 
 def _name_the_axes(ax: Axes, column: str, found: Scale | None, keys: Sequence[str], left_out: int) -> None:
     lines = [column + (f" ({found.better} is better)" if found and found.better else "")]
-    if found and found.bands:
-        lines.append(f"bands: {found.bands_source}{'' if found.bands_verified else ' [not checked]'}")
+    if found and found.band_set:
+        lines.append(f"bands: {found.band_set.source}{'' if found.band_set.verified else ' [not checked]'}")
     if left_out:
         rows = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
         lines.append(f"{rows} no value of {' or '.join(keys)} and {'is' if left_out == 1 else 'are'} left out")
