@@ -270,6 +270,7 @@ def _check_codes(place: str, codes: Sequence[int], problems: Problems) -> None:
 def check_known(
     place: str, names: Sequence[str], known: Collection[str], problems: Problems, *, what: str = "item"
 ) -> None:
+    """Everything named exists; a near name is offered."""
     for name in names:
         if name not in known:
             problems.add(place, f'there is no {what} "{name}". {did_you_mean(name, known)}')
