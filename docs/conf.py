@@ -39,6 +39,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sweval"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
+html_js_files = [("catalogue.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_end": ["theme-switcher"],

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import catalogue
 from sphinx.application import Sphinx
 
 import sweval as sw
@@ -94,19 +95,6 @@ def _results() -> str:
     )
 
 
-def _instruments() -> str:
-    frame = sw.instruments()
-    rows = frame.astype(object).where(frame.notna(), "").itertuples(index=False)
-    return "\n\n".join(
-        [
-            "# Instruments",
-            "`sw.score(frame, id, items=...)` scores them; `sweval show ID` prints the whole definition, with its "
-            "sources. Items are numbered, never printed: the wording is with the owner of the questionnaire.",
-            _table(list(frame.columns), [[f"`{row[0]}`", *row[1:]] for row in rows]),
-        ]
-    )
-
-
 def _datasets() -> str:
     parts = ["# Data sets", "They come with the package: `sw.dataset(name)`, `sweval datasets`."]
     for name, title in sw.datasets()[["name", "title"]].itertuples(index=False):
@@ -146,18 +134,21 @@ PAGES = {
     "designs": _designs,
     "effects": _effects,
     "results": _results,
-    "instruments": _instruments,
     "datasets": _datasets,
     "command_line": _command_line,
 }
 
 
 def write_pages(app: Sphinx) -> None:
-    """Write every page whose text has changed."""
+    """Write every page whose text has changed, and take away the pages of what is there no longer."""
     folder = Path(app.srcdir) / "reference" / "generated"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, make in PAGES.items():
-        path, text = folder / f"{name}.md", make() + "\n"
+    texts = {name: make() for name, make in PAGES.items()} | catalogue.pages()
+    for path in folder.rglob("*.md"):
+        if path.relative_to(folder).with_suffix("").as_posix() not in texts:
+            path.unlink()
+    for name, made in texts.items():
+        path, text = folder / f"{name}.md", made + "\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
 

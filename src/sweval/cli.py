@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from sweval.errors import OutputError, SwevalError, SwevalWarning, did_you_mean
+from sweval.errors import OutputError, SwevalError, SwevalWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sweval.study import Study
 
 _WIDTH = 100
+_NARROW = 80
 _SCORED_AS = (".csv",)
 
 
@@ -218,25 +219,31 @@ def codebook(file: Annotated[Path, typer.Argument(help="The data file.", show_de
 
 @app.command()
 def instruments(
-    level: Annotated[str | None, typer.Option(help="individual, family, group, organization or community.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="Words to look for.", show_default=False)] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(help="individual, family, group, organization, community, social_support or basic_needs."),
+    ] = None,
+    construct: Annotated[str | None, typer.Option(help="Words in what is measured.")] = None,
+    licence: Annotated[
+        list[str] | None,
+        typer.Option(help="public_domain, cc, free, free_noncommercial, permission_required or unclear; repeatable."),
+    ] = None,
 ) -> None:
-    """List the questionnaires that can be scored."""
-    from sweval.scoring.definition import instruments as catalogue
+    """List the questionnaires that can be scored. Give words to search, as in: sweval instruments family stress"""
+    from sweval.reporting.plain_text import plain_catalogue
+    from sweval.scoring.finder import find
 
-    found = catalogue()
-    if level is not None:
-        known = list(dict.fromkeys(found["level"]))
-        if level not in known:
-            raise SwevalError(f'there is no level "{level}".', where="--level", fix=did_you_mean(level, known))
-        found = found[found["level"] == level]
-    _print_frame(found)
+    found = find(words or (), level=level, construct=construct, licences=licence or ())
+    typer.echo(plain_catalogue(found, width=_NARROW))
+    typer.echo(f"\n{len(found)} questionnaire{'s' * (len(found) != 1)}. How one is scored: sweval show ID")
 
 
 @app.command()
 def show(
     instrument: Annotated[str, typer.Argument(help="Id of the catalogue, or path of a .toml.", show_default=False)],
 ) -> None:
-    """Show one questionnaire. How it is scored, its sources and its licence."""
+    """Show the card of one questionnaire. Items, scores, rules, bands, licence, sources, and what was not checked."""
     from sweval.scoring.definition import instrument as find
 
     typer.echo(find(instrument, accept_licence=True).describe())

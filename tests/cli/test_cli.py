@@ -222,12 +222,28 @@ def test_instruments_and_their_levels() -> None:
     code, out, _ = invoke("instruments")
     assert code == 0
     assert "phq9" in out
+    assert max(map(len, out.splitlines())) <= 80
     code, family, _ = invoke("instruments", "--level", "family")
     assert "fad_gf" in family
     assert "phq9" not in family
     code, _, err = invoke("instruments", "--level", "famly")
     assert code == 1
     assert 'Did you mean "family"?' in err
+
+
+def test_instruments_by_words_construct_and_licence() -> None:
+    out = invoke("instruments", "patient", "questionnaire-9")[1]
+    assert "phq9" in out
+    assert "1 questionnaire." in out
+    out = invoke("instruments", "--construct", "burnout", "--licence", "public_domain", "--licence", "free")[1]
+    assert "cbi" in out
+    assert "phq9" not in out
+    code, out, _ = invoke("instruments", "zebra")
+    assert code == 0
+    assert "No questionnaire fits" in out
+    code, _, err = invoke("instruments", "--licence", "comercial")
+    assert code == 1
+    assert 'Did you mean "free_noncommercial"?' in err
 
 
 def test_show() -> None:

@@ -11,6 +11,8 @@ from sweval.reporting.cells import Table
 from sweval.reporting.html import visible
 from sweval.reporting.language import MINUS, load_language
 from sweval.reporting.tables import tables
+from sweval.scoring.finder import place
+from sweval.scoring.records import Instrument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
 _LEFT_OUT = ("design", "service")
 _WIDEST_CELL = 44
 _NARROW = 14
+_WIDEST_ID = 22
+SHORT_LICENCES = {
+    "public_domain": "public domain",
+    "cc": "CC",
+    "free": "free",
+    "free_noncommercial": "non-commercial",
+    "permission_required": "ask owner",
+    "unclear": "unclear",
+}
+"""Licence class -> what a narrow column says."""
+_ASK_FIRST = {
+    "permission_required": "the owner asks for permission; to score, add --accept-licence",
+    "unclear": "no statement of the owner was found",
+}
 
 
 def plain_effects(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> str:
@@ -44,6 +60,32 @@ def plain_frame(frame: pd.DataFrame, *, width: int) -> str:
     widths = [min(size, _NARROW + spare * max(size - _NARROW, 0) // wide) for size in natural]
     lines = [_folded(names, widths), *(_folded(row, widths) for row in rows)]
     return "\n".join(line.rstrip() for block in lines for line in block)
+
+
+def plain_catalogue(instruments: Sequence[Instrument], *, width: int) -> str:
+    """Return instruments as a table, level by level; an id is never folded, since it is what one types."""
+    if not instruments:
+        return "No questionnaire fits. Search with fewer or shorter words."
+    ids = [entry.id for entry in instruments]
+    first = min(_WIDEST_ID, max(map(len, [*ids, "id"])))
+    second = max(len(SHORT_LICENCES[entry.licence.kind]) for entry in instruments)
+    indent = " " * (first + second + 11)
+    lines = [f"{'id':{first}}  items  {'licence':{second}}  title: what it measures"]
+    for level, entries in groupby(instruments, key=place):
+        lines += ["", level]
+        for entry in entries:
+            licence = SHORT_LICENCES[entry.licence.kind]
+            start = f"{'' if len(entry.id) > first else entry.id:{first}}  {len(entry.items):5}  {licence:{second}}  "
+            lines += [entry.id] if len(entry.id) > first else []
+            part = " [key read in part]" if entry.key.status == "partial" else ""
+            text = visible(f"{entry.title}: {entry.construct}{part}")
+            lines += textwrap.wrap(text, width, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
+    said = [
+        f"{SHORT_LICENCES[kind]}: {meaning}"
+        for kind, meaning in _ASK_FIRST.items()
+        if any(entry.licence.kind == kind for entry in instruments)
+    ]
+    return "\n".join([*lines, *([""] if said else []), *said])
 
 
 def _plain(table: Table) -> str:

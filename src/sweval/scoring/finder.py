@@ -16,7 +16,7 @@ def find(
     construct: str | None = None,
     licences: Sequence[str] = (),
 ) -> tuple[Instrument, ...]:
-    """Return the instruments that fit everything that is asked for, ordered by level and id.
+    """Return the instruments that fit everything that is asked for, ordered by level, domain and id.
 
     Parameters
     ----------
@@ -49,14 +49,16 @@ def find(
     """
     _known("level", [level] if level else [], (*LEVELS, *DOMAINS))
     _known("licence", licences, LICENCES)
-    return tuple(
+    found = [
         entry
         for entry in catalogue()
         if level in (None, entry.level, entry.domain)
         and (not licences or entry.licence.kind in licences)
         and _holds(entry.construct, construct or "")
         and _holds(searchable(entry), words)
-    )
+    ]
+    # the catalogue is in order of level and id; within a level, domains stand together
+    return tuple(sorted(found, key=lambda entry: (LEVELS.index(entry.level), ("", *DOMAINS).index(entry.domain))))
 
 
 def searchable(instrument: Instrument) -> str:
