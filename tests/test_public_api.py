@@ -27,6 +27,7 @@ PUBLIC = [
     "dataset",
     "datasets",
     "effects",
+    "food_insecurity",
     "instrument",
     "instruments",
     "plots",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sweval.result import Result as Result
     from sweval.scoring.definition import instrument as instrument
     from sweval.scoring.definition import instruments as instruments
+    from sweval.scoring.food_insecurity import food_insecurity as food_insecurity
     from sweval.scoring.reliability import reliability as reliability
     from sweval.scoring.score import score as score
     from sweval.study import Study as Study
@@ -40,6 +41,7 @@ _HOME = {
     "instruments": "sweval.scoring.definition",
     "score": "sweval.scoring.score",
     "reliability": "sweval.scoring.reliability",
+    "food_insecurity": "sweval.scoring.food_insecurity",
     "report": "sweval.reporting.report",
     "Estimate": "sweval.result",
     "Result": "sweval.result",
