@@ -144,6 +144,9 @@ def _body(
     outcomes = outcome_sentences(tidy, language=words.code)
     if outcomes:
         parts += [html.heading(words.say("report.outcomes")), html.bullets(outcomes)]
+    if "safety" in held:
+        parts += [html.heading(words.say("report.safety")), html.paragraph(words.say("report.safety_intro"))]
+        parts.append(held["safety"])
     if "participants" in held:
         parts += [html.heading(words.say("report.participants")), held["participants"]]
     if "reliability" in held:

@@ -23,6 +23,7 @@ from sweval.reporting.cells import (
 )
 from sweval.reporting.change_table import CHANGE, change_table
 from sweval.reporting.language import Language, load_language
+from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
 from sweval.result import SERVICES
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def block(row: Record) -> str:
         return "coefficients"
     if measure in CHANGE:
         return "change"
+    if measure in SAFETY_MEASURES:
+        return "safety"
     return "other" if metric in (None, "raw") else "apart"
 
 
@@ -110,8 +113,8 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     Returns
     -------
     tuple of Table
-        Named effects, apart, change, participants, reliability, icc, coefficients, other; empty ones are absent. No
-        row of `tidy` is left out.
+        Named effects, apart, change, safety, participants, reliability, icc, coefficients, other; empty ones are
+        absent. No row of `tidy` is left out.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
@@ -121,6 +124,7 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
         "effects": _effects,
         "apart": _apart,
         "change": change_table,
+        "safety": safety_table,
         "participants": _participants,
         "reliability": _reliability,
         "icc": _icc,

@@ -14,6 +14,7 @@ from sweval.study.comparisons import whole_clusters, with_outcome_waves
 from sweval.study.data import read_data
 from sweval.study.file import Comparison, Given, ReportTable, Scored, StudyFile, columns_of, read_study_file
 from sweval.study.problems import in_toml
+from sweval.study.safety import safety_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +159,10 @@ class Study:
         doubles = [outcome.instrument.scale(score).column for score in outcome.doubles]
         said = [f"{column}: not analysed, being another score in other units; name it in scores." for column in doubles]
         notes = (*_notes_on(outcome, scored.notes), *said)
-        return scored.frame, Result(estimates=(), notes=notes) + self._reliability(frame, outcome)
+        wanted = safety_counts(
+            scored.frame, outcome.instrument, client=self.file.study.client, wave=self.file.study.wave
+        )
+        return scored.frame, Result(estimates=(), notes=notes) + wanted + self._reliability(frame, outcome)
 
     def _reliability(self, frame: pd.DataFrame, outcome: Scored) -> Result:
         """Return the reliability on the baseline wave; a scale for which there is none gets a note, not an error."""
