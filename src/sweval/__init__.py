@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from sweval.reporting.report import report as report
     from sweval.result import Estimate as Estimate
     from sweval.result import Result as Result
+    from sweval.scoring.agreement import agreement as agreement
     from sweval.scoring.definition import instrument as instrument
     from sweval.scoring.definition import instruments as instruments
     from sweval.scoring.food_insecurity import food_insecurity as food_insecurity
+    from sweval.scoring.goal_attainment import goal_attainment as goal_attainment
     from sweval.scoring.reliability import reliability as reliability
     from sweval.scoring.score import score as score
     from sweval.study import Study as Study
@@ -40,6 +42,8 @@ _HOME = {
     "instrument": "sweval.scoring.definition",
     "instruments": "sweval.scoring.definition",
     "score": "sweval.scoring.score",
+    "agreement": "sweval.scoring.agreement",
+    "goal_attainment": "sweval.scoring.goal_attainment",
     "reliability": "sweval.scoring.reliability",
     "food_insecurity": "sweval.scoring.food_insecurity",
     "report": "sweval.reporting.report",
