@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sweval.scoring.definition import instruments as instruments
     from sweval.scoring.food_insecurity import food_insecurity as food_insecurity
     from sweval.scoring.goal_attainment import goal_attainment as goal_attainment
+    from sweval.scoring.key_audit import KeyAudit as KeyAudit
+    from sweval.scoring.key_audit import audit_key as audit_key
     from sweval.scoring.reliability import reliability as reliability
     from sweval.scoring.score import score as score
     from sweval.study import Study as Study
@@ -45,6 +47,8 @@ _HOME = {
     "agreement": "sweval.scoring.agreement",
     "goal_attainment": "sweval.scoring.goal_attainment",
     "reliability": "sweval.scoring.reliability",
+    "audit_key": "sweval.scoring.key_audit",
+    "KeyAudit": "sweval.scoring.key_audit",
     "food_insecurity": "sweval.scoring.food_insecurity",
     "report": "sweval.reporting.report",
     "Estimate": "sweval.result",
