@@ -18,6 +18,7 @@ from sweval.models.base.repeated import Repeated, repeated
 from sweval.models.base.roles import Roles
 from sweval.models.base.rows import Facts, Unit, effect_row, pooled_sd
 from sweval.models.base.values import label_key
+from sweval.models.base.variance_rows import notes_on_limits
 from sweval.models.engine.mixed.fit import Df
 from sweval.models.engine.sandwich import ContrastTest
 from sweval.result import CHECK, Estimate, Fit, Result
@@ -207,15 +208,17 @@ class Growth(Design):
             singular=model.fit.any_singular,
             engine="sweval mixed",
         )
+        components = component_rows(facts, model)
         rows = [
             *fixed,
             effect,
             *wave_rows(facts, sample, self.arm, (self.control, self.treated)),
-            *component_rows(facts, model),
+            *components,
             *extra,
         ]
         if self.shape == "linear":
             said += _bent_note(departure(model, sample), sample.labels[-1])
+        said += notes_on_limits(components)
         notes = [*model.data.notes, *model.notes, *notes_on_fit(model.fit, model.data), *tests.notes, *said]
         return Result(estimates=tuple(rows), fits=(record,), notes=tuple(notes))
 

@@ -20,7 +20,7 @@ from sweval.models.base.random_terms import RandomTerm, parse_random
 from sweval.models.base.residual_terms import ResidualTerms, parse_residual
 from sweval.models.base.rows import Facts
 from sweval.models.base.values import counted, keyed
-from sweval.models.base.variance_rows import variance_rows
+from sweval.models.base.variance_rows import notes_on_limits, variance_rows
 from sweval.models.engine.mixed.fit import Df, mixed_fit
 from sweval.result import BETTER, CHECK, Fit
 
@@ -230,6 +230,7 @@ class MixedModel(Design):
             engine="sweval mixed",
         )
         notes = [*data.notes, *self._repeated(frame, data), *notes_on_fit(fitted, data), *tests.notes, *said]
+        notes += notes_on_limits(components)
         return MixedResult(
             estimates=(*fixed, *components),
             fits=(record,),

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.stats import f as f_distribution
 
 from sweval.effects.variance_components import anova_icc
+from sweval.models.engine.mixed import profile
 from sweval.models.engine.mixed.fit import MixedFit, mixed_fit
 from sweval.models.engine.mixed.icc import icc_intervals
 from sweval.models.engine.mixed.model import Factor, Residual
@@ -195,6 +196,68 @@ def test_the_boundary_is_a_limit_where_it_is_within() -> None:
     three = profile_intervals(mixed_fit(y[:15], X, [Factor(client[:15], X)]))
     correlation = next(x for x in three if x.kind == "correlation")
     assert np.isnan(correlation.low) or correlation.low == -1 or correlation.high == 1
+
+
+def singular_data(seed: int) -> MixedFit:
+    """Return a fit whose three effects of 10 units vary in two directions only."""
+    rng = np.random.default_rng(seed)
+    unit, wave = np.repeat(np.arange(10), 12), np.tile(np.repeat(np.arange(3), 4), 10)
+    X = np.column_stack([np.ones(120), wave == 1, wave == 2]).astype(float)
+    effects = rng.normal(size=(10, 2)) @ np.array([[1.5, -0.5, -0.4], [0, 0.6, 0.5]])
+    y = (X * effects[unit]).sum(axis=1) + rng.normal(size=120)
+    return mixed_fit(y, X, [Factor(unit, X)])
+
+
+def test_a_correlation_of_a_singular_fit_ends_where_dense_algebra_has_it_and_not_at_its_estimate() -> None:
+    # with one standard deviation at zero the deviance is flat in the correlation; a search that begins there once took
+    # the estimate itself for its limit
+    fit = singular_data(30)
+    assert fit.any_singular
+    found = next(x for x in profile_intervals(fit) if x.kind == "correlation" and x.effects == (0, 1))
+    assert found.low < found.estimate < found.high
+    same = fit.factors[0].codes[:, None] == fit.factors[0].codes
+
+    def deviance(x: np.ndarray, rho: float) -> float:
+        L = np.array([[1, 0, 0], [rho, np.sqrt(1 - rho * rho), 0], x[2:5]]) * np.append(np.exp(x[:2]), 1.0)[:, None]
+        V = same * (fit.X @ L @ L.T @ fit.X.T) + np.exp(2 * x[5]) * np.eye(fit.n)
+        return dense_deviance(V, fit.y, fit.X, reml=True)
+
+    psi, residual = fit.covariances[0], fit.residual_variances[0]
+    sds = np.sqrt(np.diag(psi))
+    third = np.linalg.lstsq(
+        np.array([[sds[0], 0], [found.estimate * sds[1], np.sqrt(1 - found.estimate**2) * sds[1]]]),
+        psi[2, :2],
+        rcond=None,
+    )[0]
+    start = np.array([*np.log(sds[:2]), *third, 0.1, np.log(residual) / 2])
+    minimum = dense_deviance(same * (fit.X @ psi @ fit.X.T) + residual * np.eye(fit.n), fit.y, fit.X, reml=True)
+    # the search without derivatives ends within 1e-3 of the least value where a variance is lost
+    assert least(lambda x: deviance(x, found.high), start) - minimum == pytest.approx(CRITICAL, abs=1e-3)
+
+
+def test_a_correlation_is_not_bounded_where_one_of_the_two_may_not_vary_at_all() -> None:
+    found = profile_intervals(singular_data(15))
+    sds = {x.effects[0]: x for x in found if x.kind == "sd" and x.factor == 0}
+    loose = [x for x in found if x.kind == "correlation" and 0 in (sds[k].low for k in x.effects)]
+    assert loose
+    assert all((x.low, x.high) == (-1, 1) for x in loose)
+
+
+@pytest.mark.parametrize("lower", [0.5, np.nan])
+def test_there_is_no_interval_where_the_profile_finds_a_better_fit_or_nothing(
+    lower: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = reference_fit("lmm_slope")
+    minimum = profile._Profile._minimum
+
+    def wrong(self: profile._Profile, *arguments: object) -> tuple[float, np.ndarray]:
+        value, at = minimum(self, *arguments)
+        return value - 100 * lower, at
+
+    monkeypatch.setattr(profile._Profile, "_minimum", wrong)
+    for found in profile_intervals(fit):
+        assert np.isnan(found.low), found
+        assert np.isnan(found.high), found
 
 
 def test_small_models_take_a_fraction_of_a_second() -> None:

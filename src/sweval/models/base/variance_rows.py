@@ -9,12 +9,15 @@ import numpy as np
 
 from sweval.models.base.mixed_design import MixedDesign
 from sweval.models.base.rows import Facts
-from sweval.result import Estimate
+from sweval.result import CHECK, Estimate
 
 if TYPE_CHECKING:
     from sweval.models.engine.mixed.fit import MixedFit
     from sweval.models.engine.mixed.icc import IccInterval
     from sweval.models.engine.mixed.profile import Interval
+
+
+_NO_LIMITS = "no interval, as its profile gave no limits"
 
 
 def variance_rows(facts: Facts, fit: MixedFit, design: MixedDesign, *, classes: Sequence[str] = ()) -> list[Estimate]:
@@ -64,6 +67,12 @@ def variance_rows(facts: Facts, fit: MixedFit, design: MixedDesign, *, classes: 
     return rows
 
 
+def notes_on_limits(rows: Sequence[Estimate]) -> list[str]:
+    """Return a note on variance parameters without an interval because the search for its limits failed."""
+    failed = [f"{row.term}, {row.measure}" for row in rows if row.method is not None and _NO_LIMITS in row.method]
+    return [f"{CHECK}no interval for {'; '.join(failed)}: the likelihood gave no limits there."] if failed else []
+
+
 def _named(found: Interval, design: MixedDesign, classes: Sequence[str]) -> tuple[str, str]:
     """Return term and measure of a variance parameter."""
     if found.factor is not None:
@@ -83,8 +92,12 @@ def _said(found: Interval, likelihood: str, classes: int) -> str:
     most = MOST_CLASSES.get(found.kind, classes)
     if classes > most and not np.isfinite(found.low):
         return f"{likelihood}; no interval with more than {most} classes of residuals"
+    if not (np.isfinite(found.low) and (np.isfinite(found.high) or found.kind in ("sd", "residual_sd"))):
+        return f"{likelihood}; {_NO_LIMITS}"
     if found.kind in ("sd", "residual_sd"):
         return f"{said}; an interval from 0 includes no variation at all" if found.low == 0 else said
+    if found.kind == "correlation" and found.low == -1 and found.high == 1:
+        return f"{said}; the data do not bound it"
     if found.kind == "correlation" and (found.low == -1 or found.high == 1):
         return f"{said}; the data do not bound it on one side"
     return said

@@ -15,6 +15,7 @@ from sweval.models.engine.mixed.structure import Structure, symmetric_basis
 
 _CLOSE = 1e-7
 """Relative precision of a limit."""
+_JUMP = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -217,8 +218,8 @@ class FixedVariance:
         return nu * float(np.log(self.square / share)) + left * share / self.square
 
 
-def correlated(unscale: Array, sizes: Array, pair: tuple[int, int], rho: float) -> Root:
-    """Return a full covariance in which the correlation of two effects is held at rho.
+def correlated(unscale: Array, sizes: Array, pair: tuple[int, int], rho: float, psi: Array) -> Root:
+    """Return a full covariance in which the correlation of two effects is held at rho, with all else as estimated.
 
     Parameters
     ----------
@@ -230,18 +231,29 @@ def correlated(unscale: Array, sizes: Array, pair: tuple[int, int], rho: float) 
         The two effects.
     rho
         The correlation, -1 and 1 included.
+    psi
+        The covariance of the effects to start from, shape (q, q); the two have the standard deviations `sizes`.
     """
     q = len(sizes)
     order = [*pair, *(k for k in range(q) if k not in pair)]
+    L = _lower((psi / np.outer(sizes, sizes))[np.ix_(order, order)])
     E, logged, start, own = [], [], [], []
     for place, k in enumerate(order):
         columns = [np.eye(q)[0], np.array([rho, np.sqrt(1 - rho * rho), *np.zeros(q - 2)])][place : place + 1]
-        for direction in columns or list(np.eye(q)[: place + 1]):
+        for column, direction in enumerate(columns or list(np.eye(q)[: place + 1])):
             E.append(sizes[k] * np.outer(np.eye(q)[k], direction))
             logged.append(place < 2)
-            start.append(0.0 if place < 2 else float(direction[place]))
+            start.append(0.0 if place < 2 else float(L[place, column]))
             own.append(place >= 2 and direction[place] == 1)
     return Root(unscale @ np.stack(E), np.array(logged), np.array(start), np.array(own))
+
+
+def _lower(psi: Array) -> Array:
+    """Return a lower triangle L with `L L' = psi`, which may be singular, and no negative diagonal."""
+    values, vectors = np.linalg.eigh(psi)
+    upper = np.linalg.qr((vectors * np.sqrt(np.clip(values, 0, None))).T)[1]
+    out: Array = upper.T * np.where(np.diag(upper) < 0, -1.0, 1.0)
+    return out
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -370,9 +382,10 @@ class HeldSd:
 
 
 def root_between(function: Callable[[float], float], start: float, end: float) -> float:
-    """Return the root between two values; NaN where rounding errors hide it."""
+    """Return the root between two values; NaN where rounding errors hide it, or the function jumps over zero."""
     try:
-        return float(brentq(function, start, end, xtol=_CLOSE * abs(end - start), rtol=_CLOSE))
+        found = float(brentq(function, start, end, xtol=_CLOSE * abs(end - start), rtol=_CLOSE))
+        return found if abs(function(found)) < _JUMP else np.nan
     except ValueError:
         return np.nan
 

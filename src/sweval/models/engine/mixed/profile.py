@@ -16,6 +16,7 @@ from sweval.models.engine.mixed.fixed_parameter import (
     Held,
     HeldSd,
     Root,
+    SdParts,
     correlated,
     root_between,
     sd_parts,
@@ -35,6 +36,9 @@ MOST_CLASSES: dict[Kind, int] = {"sd": 8, "correlation": 8, "residual_sd": 4}
 _STEPS = 12
 _LONGEST = 0.34
 _NONE = 1e-5
+_BELOW = 1e-3
+"""A profile that falls below the minimum by more than this has found another optimum than the fit."""
+_FIRM = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +151,14 @@ class _Profile:
         self.scale = float(np.sqrt(fit.variances.sigma2 / (fit._optimum.at.residual_sum / nu)))
         self.phi = best.phi
         self.sigma = float(np.sqrt(best.at.residual_sum / self.objective.nu))
+        self.floors: dict[tuple[int, int], float] = {}
         self.least = FixedVariance(objective=self.objective, weights=self._nothing()).value(best.phi)
 
     def sd(self, factor: int, k: int, estimate: float) -> Interval:
         """Return the interval of a standard deviation."""
-        level, at, row = self.levels[factor], self.place[factor], self.levels[factor].T[k]
-        psi = self.sigma**2 * self.objective.structures[at].psi(self.objective.split(self.phi)[at])
-        parts = sd_parts(row, psi, diagonal=not isinstance(level.structure, Full))
-        here = float(np.sqrt(max(row @ psi @ row, 0.0)))
-        absent = parts.absent()
-        floor = self._minimum(self._with(factor, absent), self._start_with(factor, absent))[0]
+        level, at = self.levels[factor], self.place[factor]
+        row, psi, parts = self._parts(factor, k)
+        here = float(np.sqrt(max(float(row @ psi @ row), 0.0)))
         before = sum(len(part) for part in self.objective.split(self.phi)[:at])
         together = slice(before + 1, before + 1 + parts.together)
 
@@ -171,10 +173,30 @@ class _Profile:
                 start[together] *= value / old  # effects that correlate with this one follow it
             return self._minimum(replace(inner, weights=weights, square=value * value), start)
 
-        low, high = self._sd_limits(evaluate, here, floor, int(level.codes.max()) + 1)
+        low, high = self._sd_limits(evaluate, here, self._floor(factor, k), int(level.codes.max()) + 1)
         return Interval(
             kind="sd", factor=factor, effects=(k,), estimate=estimate, low=low * self.scale, high=high * self.scale
         )
+
+    def _parts(self, factor: int, k: int) -> tuple[Array, Array, SdParts]:
+        """Return what makes an effect of the scaled ones, their covariance, and its parts for that effect."""
+        level, at = self.levels[factor], self.place[factor]
+        psi = self.sigma**2 * self.objective.structures[at].psi(self.objective.split(self.phi)[at])
+        return level.T[k], psi, sd_parts(level.T[k], psi, diagonal=not isinstance(level.structure, Full))
+
+    def _floor(self, factor: int, k: int) -> float:
+        """Return how far the deviance lies above its minimum where an effect does not vary at all."""
+        if (factor, k) not in self.floors:
+            absent = self._parts(factor, k)[2].absent()
+            self.floors[factor, k] = self._rise(
+                self._minimum(self._with(factor, absent), self._start_with(factor, absent))[0]
+            )
+        return self.floors[factor, k]
+
+    def _rise(self, found: float) -> float:
+        """Return how far a deviance lies above the minimum; NaN where it lies below, which then was none."""
+        rise = found - self.least
+        return max(rise, 0.0) if rise > -_BELOW else np.nan
 
     def residual_sd(self, number: int, estimate: float) -> Interval:
         """Return the interval of the residual standard deviation of a class."""
@@ -209,15 +231,17 @@ class _Profile:
         if not (spread[list(pair)] > 1e-6 * sizes[list(pair)]).all() or not product > 0:
             return Interval(kind="correlation", factor=factor, effects=pair, estimate=np.nan, low=np.nan, high=np.nan)
         here = float(np.clip(psi[pair] / (spread[pair[0]] * spread[pair[1]]), -1, 1))
-
-        last: Array | None = None
+        if any(self._floor(factor, k) < self.z**2 for k in pair):  # what may not vary may correlate in any way
+            return Interval(kind="correlation", factor=factor, effects=pair, estimate=estimate, low=-1.0, high=1.0)
+        within = [(here, self._start_with(factor, correlated(unscale, sizes, pair, here, psi)))]
 
         def deviance(rho: float) -> float:
-            nonlocal last
-            structure = correlated(unscale, sizes, pair, rho)
-            neutral = self._start_with(factor, structure)
-            found, phi = self._minimum(self._with(factor, structure), neutral if last is None else last)
-            last = phi if abs(rho) < 0.99 else None  # at the ends parameters run away
+            structure = correlated(unscale, sizes, pair, rho, psi)
+            # only from within: beyond the limits a standard deviation may run to zero, and is stationary there
+            start = min(within, key=lambda known: abs(known[0] - rho))[1]
+            found, phi = self._minimum(self._with(factor, structure), start)
+            if found - self.least < self.z**2:
+                within.append((rho, phi))
             return found
 
         low = self._correlation_limit(deviance, here, -1.0)
@@ -269,7 +293,7 @@ class _Profile:
                     return 0.0
                 found, phi = evaluate(value, last)
                 last = (value, phi)
-                return float(np.sign(value - here) * np.sqrt(max(found - self.least, 0.0)))
+                return float(np.sign(value - here) * np.sqrt(self._rise(found)))
 
             return root
 
@@ -278,7 +302,7 @@ class _Profile:
         # with m units the standard error of log sd is at least 1 / sqrt(2 m); a first step of that size is not wasted
         step = min(_LONGEST, 1.3 * self.z / float(np.sqrt(2 * units)))
         low = np.nan if np.isnan(floor) else 0.0
-        if floor - self.least > self.z**2:
+        if floor > self.z**2:
             low = _crossing(search(), -self.z, here, -step)
         return low, _crossing(search(), self.z, here, step)
 
@@ -291,7 +315,7 @@ class _Profile:
 
         @cache
         def root(rho: float) -> float:
-            return float(np.sqrt(max(deviance(rho) - self.least, 0.0))) - self.z
+            return float(np.sqrt(self._rise(deviance(rho)))) - self.z
 
         nearly = here + (end - here) * (1 - 1e-6) if inside else end
         if root(nearly) < 0:
@@ -308,7 +332,9 @@ class _Profile:
             phi, at, _ = minimise(criterion, start)
         except np.linalg.LinAlgError:  # V cannot be told from a singular one: the data say nothing here
             return np.nan, start
-        opened = self._reopened(criterion.objective, phi)
+        curvature = np.linalg.eigvalsh(at.hessian)
+        firm = curvature[0] > _FIRM * max(1.0, float(curvature[-1]))  # then the boundary is a minimum, no mere saddle
+        opened = None if firm else self._reopened(criterion.objective, phi)
         if opened is not None:
             other, there, _ = minimise(criterion, opened)
             if there.value < at.value:
