@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweval.errors import OutputError
@@ -39,6 +41,41 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     >>> write_bytes(folder + "/effects.csv", b"estimate").read_bytes()
     b'estimate'
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file to write to, which replaces the target in one step when all went well.
+
+    For files that are written part by part; `write_bytes` writes one that is in memory.
+
+    Parameters
+    ----------
+    path
+        Target; its folder must exist. An existing regular file is replaced, a symbolic link is refused.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty file in the same folder.
+
+    Raises
+    ------
+    OutputError
+        As `write_bytes`. Any error inside the block leaves the target as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> with replacing(folder + "/effects.csv") as temporary:
+    ...     _ = temporary.write_text("estimate")
+    >>> (Path(folder) / "effects.csv").read_text()
+    'estimate'
+    """
     target = Path(path)
     if target.is_symlink():
         raise OutputError(
@@ -53,10 +90,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        os.close(handle)
+        yield Path(temporary)
+        _sync_file(temporary)
         Path(temporary).chmod(_mode(target))
         os.replace(temporary, target)
         _sync_folder(target.parent)
@@ -69,7 +105,6 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> Path:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-    return target
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
@@ -96,6 +131,12 @@ def _mode(target: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def _sync_file(path: str) -> None:
+    """Force what was written to disk."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -192,9 +192,16 @@ class LazyScores:
         unasked = [int(found[f"unasked_{number}"] or 0) for number in range(len(self._instrument.gates))]
         return facts, tallies, unasked
 
+    def _whole(self, column: Column) -> bool:
+        """Tell whether the smallest and largest number of a column tell that all are codes."""
+        numeric = any(not isinstance(code, str) for code in self._missing)
+        return self._kinds[column.name].is_integer() and column.item.gapless and not column.recoded and not numeric
+
     def _checks(self, column: Column, present: nw.Expr) -> dict[str, nw.Expr]:
         """Return what to aggregate over one item column."""
-        kind = self._kinds[column.name]
+        kind, itself = self._kinds[column.name], nw.col(column.name)
+        if self._whole(column):
+            return {"answered": itself.count(), "low": itself.min(), "high": itself.max()}
         checks = {"answered": _sum(~present.is_null())}
         if _is_number(kind) or (_is_text(kind) and column.recoded):
             checks["outside"] = _sum(~present.is_null() & ~present.is_in(list(_raw_codes(column, kind))))
@@ -226,6 +233,12 @@ class LazyScores:
         )
         if facts.answered and not _is_number(kind) and not (_is_text(kind) and column.recoded):
             facts.text = "labels" if _is_text(kind) else "other"
+        item = column.item
+        if self._whole(column) and any(
+            end is not None and not item.low <= end <= item.high for end in (facts.low, facts.high)
+        ):
+            stray = ~nw.col(column.name).is_null() & ~self._present(column).is_in(list(_raw_codes(column, kind)))
+            facts.outside = int(self._frame.select(outside=_sum(stray)).collect().rows()[0][0])
         if facts.outside and _is_number(kind):
             facts.strays = self._strays(column)
         return facts

@@ -102,7 +102,7 @@ def score(
     [36.0, 92.0]
     """
     found = find_instrument(instrument, accept_licence=accept_licence)
-    asked = _Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
+    asked = Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
     return _score(frame, asked, variant, with_notes=False).frame
 
 
@@ -148,25 +148,26 @@ def score_with_notes(
     who5_percent: 1 of 1 rows have no score because not all 5 items were answered.
     """
     found = find_instrument(instrument, accept_licence=accept_licence)
-    asked = _Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
+    asked = Asked(instrument=found, items=items, missing=missing_codes(missing), coding=coding, order=order)
     return _score(frame, asked, variant, with_notes=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What to score, with which instrument and coding."""
+class Asked:
+    """What to score, with which instrument and coding; the fields are those of `score`."""
 
     instrument: Instrument
     items: str | Sequence[str]
-    missing: tuple[RawCode, ...]
-    coding: CodingArgument
-    order: str | None
+    missing: tuple[RawCode, ...] = ()
+    coding: CodingArgument = None
+    order: str | None = None
 
     def columns(self) -> tuple[Column, ...]:
+        """Return the item columns with their codes; raises InstrumentError where they do not fit the instrument."""
         return request(self.instrument, self.items, self.coding, self.missing, self.order)
 
 
-def _score(frame: Any, asked: _Asked, variant: str | None, *, with_notes: bool) -> Scored:
+def _score(frame: Any, asked: Asked, variant: str | None, *, with_notes: bool) -> Scored:
     whole, wrapped = asked.instrument, wrap(frame)
     columns = asked.columns()
     require_columns(wrapped, [column.name for column in columns], where=whole.id)
@@ -174,9 +175,9 @@ def _score(frame: Any, asked: _Asked, variant: str | None, *, with_notes: bool) 
     if variant is not None and variant not in named:
         return _score_by_variant(wrapped, asked, columns, variant, with_notes=with_notes)
     found = whole.of_variant(variant or "")
-    added = _added(found)
-    _refuse_taken(wrapped, found, added)
-    notes = _left_out(whole, found) if with_notes else []
+    added = added_columns(found)
+    refuse_taken(wrapped, found, added)
+    notes = left_out(whole, found) if with_notes else []
     if isinstance(wrapped, nw.LazyFrame):
         lazy = LazyScores(wrapped, found, columns, asked.missing)
         refuse_misfits(found, lazy.facts)
@@ -186,12 +187,14 @@ def _score(frame: Any, asked: _Asked, variant: str | None, *, with_notes: bool) 
     return Scored(frame=scored.frame, notes=(*notes, *scored.notes), columns=added)
 
 
-def _added(instrument: Instrument) -> tuple[str, ...]:
+def added_columns(instrument: Instrument) -> tuple[str, ...]:
+    """Return the columns that scoring adds."""
     safety = (instrument.safety_column,) if instrument.safety else ()
     return (*(name for scale in instrument.scores for name in scale.columns), *safety)
 
 
-def _refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> None:
+def refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> None:
+    """Refuse a frame that has such a column; raises InstrumentError."""
     taken = [name for name in added if name in frame.collect_schema().names()]
     if taken:
         raise InstrumentError(
@@ -201,7 +204,7 @@ def _refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> N
         )
 
 
-def _left_out(whole: Instrument, found: Instrument) -> list[str]:
+def left_out(whole: Instrument, found: Instrument) -> list[str]:
     """Note the scores and bands that need a variant."""
     kept = {scale.id: scale for scale in found.scores}
     lost = [scale.column for scale in whole.scores if scale.id not in kept]
@@ -212,9 +215,7 @@ def _left_out(whole: Instrument, found: Instrument) -> list[str]:
     return [f"{whole.id}: {', '.join(lost)} not computed: name the variant ({options}) with variant=."]
 
 
-def _score_by_variant(
-    frame: Any, asked: _Asked, columns: Sequence[Column], variant: str, *, with_notes: bool
-) -> Scored:
+def _score_by_variant(frame: Any, asked: Asked, columns: Sequence[Column], variant: str, *, with_notes: bool) -> Scored:
     """Score rows by the variant that a column names for each; rows keep their order."""
     whole = asked.instrument
     named = [entry.name for entry in whole.variants]
@@ -267,10 +268,7 @@ def _score_eager(
     refuse_misfits(instrument, facts)
     unasked = kernel.fill_gated(instrument.gates, instrument.items, codes, plan)
     scores = kernel.score_columns(instrument, codes, plan)
-    scored = _with_scores(frame, scores)
-    if instrument.safety:
-        counts = kernel.safety_counts(instrument, codes, scores, plan)
-        scored = scored.with_columns(_values(instrument.safety_column, counts, frame.implementation))
+    scored = _with_safety(_with_scores(frame, scores), instrument, codes, scores, plan)
     notes: list[str] = []
     if with_notes:
         notes = scoring_notes(instrument, facts, [_tally(entry) for entry in scores], unasked)
@@ -278,7 +276,30 @@ def _score_eager(
             names = [column.name for column in columns if column.item.id in entry.scale.items]
             if not entry.scale.parts:
                 notes += unreversed_note(entry.scale, names, _complete_sample(instrument, entry, codes, plan))
-    return Scored(frame=scored.to_native(), notes=tuple(notes), columns=_added(instrument))
+    return Scored(frame=scored.to_native(), notes=tuple(notes), columns=added_columns(instrument))
+
+
+def part_with_scores(
+    frame: nw.DataFrame[Any], instrument: Instrument, codes: dict[str, Codes], plan: kernel.Layout
+) -> tuple[Any, list[Tally]]:
+    """Return a part of the data with its score columns, and the tallies of its scores."""
+    scores = kernel.score_columns(instrument, codes, plan)
+    scored = _with_safety(_with_scores(frame, scores), instrument, codes, scores, plan)
+    return scored.to_native(), [_tally(entry) for entry in scores]
+
+
+def _with_safety(
+    frame: nw.DataFrame[Any],
+    instrument: Instrument,
+    codes: dict[str, Codes],
+    scores: Sequence[kernel.Scored],
+    plan: kernel.Layout,
+) -> nw.DataFrame[Any]:
+    """Add the count of answers that ask for action, where the instrument has such items."""
+    if not instrument.safety:
+        return frame
+    counts = kernel.safety_counts(instrument, codes, scores, plan)
+    return frame.with_columns(_values(instrument.safety_column, counts, frame.implementation))
 
 
 def answers(
