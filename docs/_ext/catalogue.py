@@ -78,10 +78,11 @@ def _definition(fact: Fact) -> Iterator[str]:
     mark = "" if fact.checked else f" **\\[{NOT_CHECKED}\\]**"
     lines = []
     if fact.rows:
-        lines += ["| score | label |", "|---|---|"]
+        lines += [f"| {fact.head[0]} | {fact.head[1]} |", "|---|---|"]
         lines += [f"| {markdown(left)} | {markdown(right)} |" for left, right in fact.rows]
         lines += [""]
-    lines.append(markdown(fact.text) + mark)
+    if fact.text:
+        lines.append(markdown(fact.text) + mark)
     yield f": {lines[0]}"
     yield from (f"  {line}".rstrip() for line in lines[1:])
 

@@ -3,10 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from sweval.scoring.card import card
 from sweval.scoring.card_facts import LICENCE_MEANS, NOT_CHECKED_MEANS, parts
 from sweval.scoring.definition import Instrument, instrument
+
+ODD = """
+id = "odd"
+title = "Odd"
+level = "group"
+construct = "oddness"
+[items]
+number = 3
+codes = [0, 1, 2]
+[[variants]]
+name = "old"
+note = "as it was"
+[[orders]]
+name = "back"
+note = "from the last"
+items = [3, 2, 1]
+[[gates]]
+asks = [3]
+variant = "old"
+otherwise = 0
+[[points]]
+items = [1]
+codes = { 0 = 0, 1 = 5, 2 = 5 }
+[[scores]]
+id = "raw"
+op = "sum"
+cap = 4
+multiply = 2
+add = 1
+decimals = 1
+missing = { max_missing = 1, fill = "zero", source = "us", limits = [{ items = [1, 2], max_missing = 1 }] }
+[[scores]]
+id = "flag"
+op = "any"
+items = [1, 2]
+[[scores]]
+id = "T"
+op = "table"
+of = ["flag"]
+[[scores.tables]]
+variant = "old"
+source = "us"
+rows = [[0, 10, 1], [1, 20.5, 1]]
+[[scores]]
+id = "mix"
+op = "weighted"
+of = ["raw", "flag"]
+weights = [0.5, 2]
+add = -3
+[[safety]]
+score = "raw"
+at_least = 4
+note = "act"
+[aggregate]
+unit = "team"
+min_n = 5
+note = "Average."
+source = "us"
+"""
 
 
 def flat(found: Instrument) -> str:
@@ -53,12 +113,50 @@ def test_checking_a_value_takes_its_mark_away() -> None:
     )
     assert "not checked" in card(phq9)
     assert "not checked" not in card(checked)
-    unread = dataclasses.replace(checked.scale("total"), bands_verified=False)
+    bands = checked.scale("total").band_sets[0]
+    unread = dataclasses.replace(checked.scale("total"), band_sets=(dataclasses.replace(bands, verified=False),))
     assert flat(dataclasses.replace(checked, scores=(unread,))).count("[not checked]") == 2
 
 
 def test_the_licence_says_what_it_means(any_instrument: Instrument) -> None:
     assert LICENCE_MEANS[any_instrument.licence.kind] in flat(any_instrument)
+
+
+def test_every_choice_and_every_source_is_told(any_instrument: Instrument) -> None:
+    said = flat(any_instrument)
+    choices = {"variant": any_instrument.variants, "coding": any_instrument.codings, "order": any_instrument.orders}
+    for argument, named in choices.items():
+        assert all(f'{argument}="{entry.name}": {entry.note}' in said for entry in named)
+    for scale in any_instrument.scores:
+        sources = [entry.source for entry in (*scale.tables, *scale.band_sets)]
+        assert all(" ".join(source.split()) in said for source in sources)
+        assert all(band.label in said for entry in scale.band_sets for band in entry.bands)
+        assert all(f"more than {limit.max_missing} missing among" in said for limit in scale.missing.limits)
+    if any_instrument.aggregate:
+        assert any_instrument.aggregate.note in said
+    assert all(safety.note in said for safety in any_instrument.safety)
+
+
+def test_rules_of_every_kind_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(ODD, encoding="utf-8")
+    said = flat(instrument(path))
+    for rule in (
+        "made sum of all items, each as it counts, at most 4, times 2, plus 1, rounded to 1 decimal",
+        "missing one missing answer counts 0; with more there is no score, nor with more than 1 missing among items 1,",
+        "points item 1 0 counts 0; 1, 2 count 5",
+        "made 1 if any of items 1, 2 counts a point, else 0",
+        "made read from a table for odd_flag",
+        'table variant="old": 2 rows, from 0 gives 10 to 1 gives 20.5; with standard errors (us) [not checked]',
+        "made sum of 0.5 x odd_raw, 2 x odd_flag, minus 3",
+        "missing no score if one of its parts is missing",
+        'asked only if 3: the variant is not "old"; not asked counts as 0',
+        'other order order="back": from the last (in turn our items 3, 2, 1)',
+        "safety odd_raw at 4 or more: act",
+        "odd_safety counts them in every row",
+        "aggregate Average. From 5 answers per unit on. (us) [not checked]",
+    ):
+        assert rule in said, rule
 
 
 def test_gates_and_codings_are_told() -> None:
