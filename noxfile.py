@@ -78,8 +78,15 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def spark(session: nox.Session) -> None:
+    """Score frames of a real Spark; needs Java."""
+    session.install("-e", ".", *_group("test"), "pyspark[sql]>=4")
+    session.run("pytest", "-q", "tests/spark", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time scoring against the physical limit and pandas by hand, mixed models and CR2 against R where there is R."""
+    """Time scoring against the same rules by hand, mixed models and CR2 against R where there is R."""
     session.install("-e", ".[big]", *_group("test"))
     session.run("python", "tests/benchmarks/bench_scoring.py")
     session.run("python", "tests/benchmarks/bench_mixed.py", *session.posargs)
