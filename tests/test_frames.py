@@ -56,8 +56,11 @@ def test_absent_columns_are_all_named_with_the_nearest_present_ones() -> None:
         require_columns(wrap(pd.DataFrame(ROWS)), ["scor", "id", "zzz"], where="ClusterTrial")
     assert str(caught.value) == (
         "ClusterTrial: the data have no column 'scor', 'zzz'. "
-        'For "scor": Did you mean "score"? For "zzz": There are: id, score, arm.'
+        'For "scor": did you mean "score"? For "zzz": there are: id, score, arm.'
     )
+    with pytest.raises(DataError) as caught:
+        require_columns(wrap(pd.DataFrame(ROWS)), ["zzz"], where="predict")
+    assert str(caught.value) == "predict: the data have no column 'zzz'. There are: id, score, arm."
 
 
 @pytest.mark.parametrize(

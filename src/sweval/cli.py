@@ -164,7 +164,7 @@ def check(study: Annotated[Path, typer.Argument(help="The study file.", show_def
 
 
 @app.command(cls=_SpreadMissing)
-def score(
+def score(  # noqa: PLR0913, PLR0917 - an option each
     file: Annotated[Path, typer.Argument(help="The data file.", show_default=False)],
     instrument: Annotated[
         str, typer.Option(help="Id of the catalogue, or path of your own .toml.", show_default=False)
@@ -173,6 +173,10 @@ def score(
     out: Annotated[Path, typer.Option(help="The .csv file to write.", show_default=False)],
     missing: Annotated[list[str] | None, typer.Option(help="Codes that mean missing: --missing 9 99.")] = None,
     coding: Annotated[str | None, typer.Option(help="Raw codes, as in 1-4, or the name of a coding.")] = None,
+    order: Annotated[str | None, typer.Option(help="Name of another numbering of the items.")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Name of a variant of the instrument, or of the column that tells it.")
+    ] = None,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You hold the owner's permission.")] = False,
 ) -> None:
     """Score a questionnaire. Writes the data with the score columns to a new file."""
@@ -191,13 +195,15 @@ def score(
     with _advice_in_options():
         source = read_source(file)
         definition = find(instrument, accept_licence=accept_licence)
-        _refuse_words(missing or (), item_columns(definition, items), source.frame)
+        _refuse_words(missing or (), item_columns(definition, items, order), source.frame)
         scored = score_with_notes(
             source.frame,
             definition,
             items=items,
             missing=tuple(_code(token) for token in missing or ()),
             coding=coding,
+            order=order,
+            variant=variant,
             accept_licence=accept_licence,
         )
     write_bytes(out, csv_bytes(scored.frame))
@@ -212,7 +218,7 @@ def codebook(file: Annotated[Path, typer.Argument(help="The data file.", show_de
     from sweval.data.read import read_source
 
     source = read_source(file)
-    _print_frame(source.codebook.frame())
+    _print_frame(source.codebook.frame().drop(columns="measure"))
     for note in source.notes:
         typer.echo(f"- {note}")
 

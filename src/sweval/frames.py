@@ -48,8 +48,12 @@ def require_columns(frame: nw.DataFrame | nw.LazyFrame, columns: Iterable[str], 
     present = frame.collect_schema().names()
     absent = [name for name in dict.fromkeys(columns) if name not in present]
     if absent:
-        hints = " ".join(f'For "{name}": {did_you_mean(name, present)}' for name in absent[:3])
-        raise DataError(f"the data have no column {', '.join(repr(name) for name in absent)}.", where=where, fix=hints)
+        hints = [did_you_mean(name, present) for name in absent[:3]]
+        if len(absent) > 1:
+            hints = [f'For "{name}": {hint[0].lower()}{hint[1:]}' for name, hint in zip(absent, hints, strict=False)]
+        raise DataError(
+            f"the data have no column {', '.join(repr(name) for name in absent)}.", where=where, fix=" ".join(hints)
+        )
 
 
 def take(frame: Any, columns: Iterable[str], *, where: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import sweval as sw
 from sweval.cli import app
 from sweval.data.datasets import folder
 from sweval.reporting.plain_text import plain_frame
@@ -162,6 +163,33 @@ def test_score_advises_in_options_that_work(tmp_path: Path) -> None:
     assert code == 1
     assert "pass --coding 1-6." in err
     assert scoring(tmp_path, "1,2,3,4,5\n6,6,6,6,6\n", "--coding", "1-6")[0] == 0
+
+
+def test_score_with_another_order_and_with_a_column_of_variants(tmp_path: Path) -> None:
+    data, out = tmp_path / "answers.csv", tmp_path / "scored.csv"
+    data.write_text("q1,q2,q3,q4,q5,q6\n3,3,1,1,1,1\n")
+    form = ["score", str(data), "--instrument", "djg6", "--items", "q{item}", "--out", str(out)]
+    assert invoke(*form, "--order", "form")[0] == 0
+    ordered = sw.score(pd.read_csv(data), "djg6", items="q{item}", order="form")
+    assert pd.read_csv(out)["djg6_total"].tolist() == ordered["djg6_total"].tolist()
+    code, _, err = invoke(*form[:-1], str(tmp_path / "b.csv"), "--order", "from")
+    assert (code, 'there is no order "from". Did you mean "form"?' in err) == (1, True)
+    answers = ",".join(["2"] * 10)
+    data.write_text(f"asked,{','.join(f'q{i}' for i in range(1, 11))}\nself_62plus,{answers}\nread_18_61,{answers}\n")
+    arguments = [
+        "score",
+        str(data),
+        "--instrument",
+        "cfpb_fwb10",
+        "--items",
+        "q{item}",
+        "--out",
+        str(tmp_path / "c.csv"),
+    ]
+    assert invoke(*arguments, "--variant", "asked")[0] == 0
+    assert pd.read_csv(tmp_path / "c.csv")["cfpb_fwb10_score"].tolist() == [53, 52]
+    code, said, _ = invoke(*arguments[:-1], str(tmp_path / "d.csv"))
+    assert (code, "name the variant" in said, "with --variant." in said) == (0, True, True)
 
 
 def test_score_refuses_a_missing_code_in_words(tmp_path: Path) -> None:

@@ -188,10 +188,27 @@ def test_options_that_do_not_fit(save, options, words):
 def test_codebook_of_a_file(labelled):
     table = sw.codebook(labelled)
     assert list(table.columns) == [
-        "variable", "label", "type", "measure", "values", "missing", "n", "n_missing", "n_distinct",
+        "variable", "label", "type", "measure", "values", "missing", "lowest", "highest", "n", "n_missing",
+        "n_distinct",
     ]  # fmt: skip
     assert table["missing"].iloc[0] == "9 = unknown (1)"
     assert table["values"].iloc[0] == "1 = usual; 2 = training"
+
+
+def test_the_codebook_shows_lowest_and_highest_but_no_value_of_few_clients(save):
+    rows = [f"{1000 + i},{-99 if i < 2 else 20 + i % 3},{999 if i == 5 else 30.5 - i / 7},a" for i in range(40)]
+    book = sw.codebook(save("a.csv", "\n".join(["id,age,days,name", *rows]) + "\n")).set_index("variable")
+    assert book.loc["age", ["lowest", "highest"]].tolist() == ["-99", "22"]
+    assert book.loc["days", ["lowest", "highest"]].tolist() == ["(few)", "999"]
+    assert book.loc["id", ["lowest", "highest"]].tolist() == ["(few)", "(few)"]
+    assert book.loc["name", ["lowest", "highest"]].tolist() == ["", ""]
+
+
+def test_labelled_codes_are_no_secret_and_declared_ones_no_extreme(labelled):
+    book = read_source(labelled).codebook
+    assert (book.variable("arm").lowest, book.variable("arm").highest) == (1, 2)
+    assert (book.variable("part").lowest, book.variable("part").highest) == (0, 4)
+    assert (book.variable("plain").lowest, book.variable("plain").highest) == (None, None)
 
 
 def test_the_codebook_knows_its_columns(labelled):

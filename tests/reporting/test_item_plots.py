@@ -67,6 +67,34 @@ def test_an_item_that_was_keyed_before_stands_out() -> None:
     assert [place for place, colour in enumerate(colours) if colour != colours[0]] == [3]
 
 
+def test_points_of_their_own_decide_colour_and_direction() -> None:
+    """Item 7 of the PROMIS Global-10 is answered 0 to 10 and counts 5 to 1."""
+    raw = [5, 5, 5, 5, 5, 5, 0, 1, 5, 1]
+    drawn = sw.plots.items(frame("promis_global10", [raw]), "promis_global10", items="q_{item}")
+    assert len({patch.get_facecolor() for patch in drawn.patches}) == 1
+    labels = [tick.get_text() for tick in drawn.get_yticklabels()]
+    assert [label for label in labels if "(reversed)" in label] == [f"q_{i} (reversed)" for i in (7, 8, 10)]
+    assert [text.get_text() for text in drawn.get_legend().get_texts()] == ["1", "2", "3", "4", "5"]
+
+
+def test_another_numbering_is_put_into_the_order_of_the_instrument() -> None:
+    order = next(entry for entry in sw.instrument("djg6").orders if entry.name == "form")
+    data = frame("djg6", [[1, 2, 3, 1, 2, 3]])
+    drawn = sw.plots.items(data, "djg6", items="q_{item}", order="form")
+    place = {item: f"q_{number}" for number, item in enumerate(order.items, 1)}
+    labels = [tick.get_text().removesuffix(" (reversed)") for tick in drawn.get_yticklabels()]
+    assert labels == [place[item.id] for item in sw.instrument("djg6").items]
+
+
+def test_items_that_a_variant_skips_are_not_asked() -> None:
+    found = sw.instrument("hfssm18")
+    gate = next(gate for gate in found.gates if gate.variant)
+    data = pd.DataFrame({f"q_{item.id}": [None if item.id in gate.asks else item.high] for item in found.items})
+    plain, variant = (sw.plots.items(data, each, items="q_{item}") for each in (found, found.of_variant(gate.variant)))
+    assert "not asked" not in [text.get_text() for text in plain.get_legend().get_texts()]
+    assert "no answer" not in [text.get_text() for text in variant.get_legend().get_texts()]
+
+
 def test_not_asked_is_not_missing() -> None:
     gated = frame("hfssm6", [[0, 0, 0, None, None, None], [1, 1, 1, None, 1, 1]])
     drawn = sw.plots.items(gated, "hfssm6", items="q_{item}")

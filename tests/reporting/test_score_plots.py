@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 
 import sweval as sw
 from sweval.errors import DataError, InstrumentError, SwevalError
+from sweval.reporting import score_plots
+from sweval.scoring.definition import catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +137,36 @@ def test_a_column_that_is_no_score_of_ours_is_drawn_without_bands() -> None:
     assert sum(height for *_, height in bars(drawn)) > 0
     constant = sw.plots.scale(pd.DataFrame({"days": [4, 4]}), "days")
     assert len(bars(constant)) == 1
+
+
+def test_bands_of_a_variant() -> None:
+    data = pd.DataFrame({"pcptsd5_total": [0, 3, 5]})
+    sensitive, efficient = (sw.plots.scale(data, "pcptsd5_total", variant=name) for name in ("sensitive", "efficient"))
+    assert texts(sensitive)[-2:] == ["33%", "67%"]
+    assert texts(efficient)[-2:] == ["67%", "33%"]
+    plain = sw.plots.scale(data, "pcptsd5_total")
+    assert texts(plain) == ["n = 3\n0 missing"]
+    assert plain.get_xlabel().endswith('bands need variant = "sensitive", "efficient"')
+    with pytest.raises(InstrumentError, match='Did you mean "sensitive"'):
+        sw.plots.scale(data, "pcptsd5_total", variant="sensitiv")
+    with pytest.raises(InstrumentError, match="no bands of a variant"):
+        sw.plots.scale(data.rename(columns={"pcptsd5_total": "phq9_total"}), "phq9_total", variant="sensitive")
+
+
+@pytest.mark.parametrize("column", [scale.column for entry in catalogue() for scale in entry.scores])
+def test_every_score_of_the_catalogue_has_edges_that_hold_it(column: str) -> None:
+    found, step = score_plots._scale(column, None)
+    assert found is not None
+    edges = score_plots._edges(found, step, np.array(found.range))
+    assert edges[0] <= found.range[0] < found.range[1] <= edges[-1]
+    assert 2 <= len(edges) - 1 <= 64
+
+
+def test_answers_coded_in_steps_make_wide_bars() -> None:
+    """The CBI's answers count 0, 25, ..., 100, and so a mean of six is a multiple of 25 / 6."""
+    found, step = score_plots._scale("cbi_personal", None)
+    assert step == pytest.approx(25 / 6)
+    assert len(score_plots._edges(found, step, np.array([0.0, 100.0]))) == 26
 
 
 def test_an_instrument_of_the_user(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_wrong_column(rows: pd.DataFrame, write_study: Writer) -> None:
 def test_a_wrong_item_pattern(rows: pd.DataFrame, write_study: Writer) -> None:
     said = refusal(edited(write_study(rows), '"phq_{item}"', '"phq{item}"'))
     assert "study.toml, outcomes[1] (phq9): the data have no column" in said
-    assert 'Did you mean "phq_1"' in said
+    assert 'did you mean "phq_1"' in said
 
 
 def test_a_missing_code_among_the_answers(rows: pd.DataFrame, write_study: Writer) -> None:

@@ -27,6 +27,7 @@ control = "b"
 column = "y"
 better = "higher"
 """
+PHQ9 = 'instrument = "phq9"\nitems = "q{item}"\n'
 
 
 def problems_of(folder: Path, text: str) -> str:
@@ -210,6 +211,41 @@ def test_a_list_of_one_must_be_a_list(tmp_path: Path) -> None:
     assert "outcomes[1].missing: must be a list: write missing = [99]." in said
     said = problems_of(tmp_path, GOOD + '[report]\nformats = "html"\n')
     assert 'report.formats: must be a list: write formats = ["html"].' in said
+
+
+def test_an_unknown_key_lists_every_key_there_is(tmp_path: Path) -> None:
+    said = problems_of(tmp_path, GOOD.replace('kind = "two_group"', 'kind = "growth"\nkoo = 1'))
+    assert "shape, times." in said
+    assert " more" not in said
+
+
+def test_a_service_of_another_name_is_told_how_to_choose(tmp_path: Path) -> None:
+    said = problems_of(tmp_path, GOOD.replace('arm = "arm"', 'arm = "arm"\nservice = "outreach"'))
+    assert 'comparisons[1].service: there is no service "outreach". Choose by whom the workers worked with.' in said
+    assert "direct service: individual, family or group" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'title = "T"',
+            'title = "T"\nmissing = { age = -99 }',
+            "study.missing.age: must be a list: write age = [-99].",
+        ),
+        ('title = "T"', 'title = "T"\nmissing = [-99]', "study.missing: should be a table"),
+        ('better = "higher"', "range = [40, 0]", "outcomes[1].range: needs the lowest and the highest value"),
+        ('better = "higher"', "range = 40", "outcomes[1].range: "),
+        ('better = "higher"', 'order = "long"', "outcomes[1].order: belongs to an instrument"),
+        ('better = "higher"', 'variant = "long"', "outcomes[1].variant: belongs to an instrument"),
+        ('column = "y"\nbetter = "higher"', PHQ9 + "range = [0, 3]", "outcomes[1].range: belongs to a column"),
+        ('column = "y"\nbetter = "higher"', PHQ9 + 'order = "x"', 'phq9 has no order "x". The items have one order'),
+        ('column = "y"\nbetter = "higher"', PHQ9 + 'variant = "x"', "phq9 has no variants: leave this key out."),
+    ],
+)
+def test_codes_ranges_orders_and_variants(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    assert message in problems_of(tmp_path, GOOD.replace(old, new))
 
 
 @pytest.mark.parametrize("name", ["clients.sav", "clients.CSV", "clients.xlsx"])

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sweval.data.read import FileOptions
 
 Code = int | float | str
+SMALL_CELLS = 11
+"""An extreme that fewer rows hold is a client's value, and not shown."""
+_FEW = "(few)"
+_NUMBERS = ("whole number", "number", "time in seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,9 @@ class Variable:
         The declared reasons; cells that are just empty are not among them.
     n, n_missing, n_distinct
         Rows with a value, rows without (empty or for a reason), and the number of different values.
+    lowest, highest
+        Of a column of numbers; None where fewer than 11 rows hold it, so that no client's value is shown, unless it has
+        a value label or is written as codes for no answer are (-99, 99, 999).
     """
 
     name: str
@@ -55,6 +62,27 @@ class Variable:
     n: int
     n_missing: int
     n_distinct: int
+    lowest: int | float | None = None
+    highest: int | float | None = None
+
+    def limits(self) -> tuple[str, str]:
+        """Return the lowest and the highest value as texts; "(few)" in place of one that is not shown."""
+        if self.type not in _NUMBERS or not self.n:
+            return "", ""
+        low, high = (_FEW if value is None else str(value) for value in (self.lowest, self.highest))
+        return low, high
+
+
+def like_code(value: float) -> bool:
+    """Tell whether a number is written as codes for no answer are: 99, 888 or 77, or -9, of equal digits.
+
+    Examples
+    --------
+    >>> [value for value in (-99, -9, 9, 12, 77, 90, 99.5, 999) if like_code(value)]
+    [-99, -9, 77, 999]
+    """
+    digits = str(abs(int(value)))
+    return value == int(value) and len(set(digits)) == 1 and digits[0] in "789" and (len(digits) > 1 or value < 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +139,8 @@ class Codebook:
                 "measure": variable.measure or "",
                 "values": "; ".join(f"{code} = {label}" for code, label in variable.values.items()),
                 "missing": "; ".join(_reason_text(reason) for reason in _with_empty(variable)),
+                "lowest": variable.limits()[0],
+                "highest": variable.limits()[1],
                 "n": variable.n,
                 "n_missing": variable.n_missing,
                 "n_distinct": variable.n_distinct,
@@ -123,8 +153,9 @@ class Codebook:
 def codebook(path: str | os.PathLike[str], **options: Unpack[FileOptions]) -> pd.DataFrame:
     """Return what each column of a file means.
 
-    Use it before an analysis, to see codes, labels and declared missing values. It shows no values of clients
-    besides the codes that the file itself labels or declares as missing.
+    Use it before an analysis, to see codes, labels, declared missing values, and codes that are not declared: a lowest
+    age of -99. It shows no values of clients besides codes that the file itself labels or declares as missing, and the
+    lowest and highest number of a column where at least 11 rows hold it, or it is written as codes for no answer are.
 
     Parameters
     ----------
@@ -137,8 +168,8 @@ def codebook(path: str | os.PathLike[str], **options: Unpack[FileOptions]) -> pd
     -------
     pandas.DataFrame
         One row per column of the file: `variable`, `label`, `type`, `measure`, `values` ("1 = usual; 2 = training"),
-        `missing` ("98 = refused (3); empty (1)", counts in parentheses), `n` (rows with a value), `n_missing`,
-        `n_distinct`.
+        `missing` ("98 = refused (3); empty (1)", counts in parentheses), `lowest` and `highest` of columns of numbers
+        ("(few)" where fewer than 11 rows hold it), `n` (rows with a value), `n_missing`, `n_distinct`.
 
     Raises
     ------

@@ -6,12 +6,13 @@ Times and durations are seconds. User-missing and tagged codes become null; thei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sweval.data.codebook import Code, Codebook, MissingReason, Variable
+from sweval.data.codebook import SMALL_CELLS, Code, Codebook, MissingReason, Variable, like_code
 from sweval.data.native_dates import format_meaning, to_datetimes
 from sweval.data.phrases import columns_text, count_text, rows_text
 from sweval.data.raw import RawColumn, RawTable
@@ -205,6 +206,8 @@ def _variable(column: RawColumn, kept: RawColumn, kind: str, reasons: tuple[Miss
         for tag, label in column.value_labels
         if tag in tags and tag not in reason_codes
     )
+    numeric = kept.kind == "number" and kind not in ("date", "date and time")
+    lowest, highest = _extremes(present, values) if numeric and len(present) else (None, None)
     return Variable(
         name=column.name,
         label=column.label,
@@ -215,7 +218,22 @@ def _variable(column: RawColumn, kept: RawColumn, kind: str, reasons: tuple[Miss
         n=int((~missing).sum()),
         n_missing=int(missing.sum()),
         n_distinct=len(np.unique(present)),
+        lowest=lowest,
+        highest=highest,
     )
+
+
+def _extremes(present: np.ndarray, labels: Mapping[Code, str]) -> tuple[int | float | None, int | float | None]:
+    """Return the lowest and the highest number, None in place of a client's own."""
+    codes = [plain_code(value) for value in (present.min().item(), present.max().item())]
+    low, high = (
+        code
+        if not isinstance(code, str)
+        and (code in labels or like_code(code) or np.count_nonzero(present == code) >= SMALL_CELLS)
+        else None
+        for code in codes
+    )
+    return low, high
 
 
 def _counts_periods(display: str | None) -> bool:

@@ -19,6 +19,7 @@ from sweval.scoring.definition import instrument as find_instrument
 from sweval.scoring.fit import refuse_misfits
 from sweval.scoring.records import Instrument, Item
 from sweval.scoring.request import CodingArgument, Column, RawCode, missing_codes, request
+from sweval.scoring.rules import points_of
 from sweval.scoring.score import answers
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ _MISSING: dict[str, Any] = {"facecolor": "white", "edgecolor": _LINE, "hatch": "
 class _Bar:
     """The answers to one item: share of the rows by what the answer counts, not asked, and without an answer."""
 
-    item: Item
     column: str
+    turned: bool
     shares: dict[int, float]
     unasked: float
     missing: float
@@ -47,7 +48,7 @@ class _Bar:
     @property
     def label(self) -> str:
         """The column, and that the item is turned round."""
-        return textwrap.shorten(self.column, _LABEL, placeholder=" …") + (" (reversed)" if self.item.reversed else "")
+        return textwrap.shorten(self.column, _LABEL, placeholder=" …") + (" (reversed)" if self.turned else "")
 
 
 def items(
@@ -58,6 +59,7 @@ def items(
     items: str | Sequence[str],
     missing: Sequence[RawCode] | RawCode = (),
     coding: CodingArgument = None,
+    order: str | None = None,
     accept_licence: bool = False,
 ) -> Axes:
     """Draw how often each answer was given, item by item, one stacked bar each.
@@ -68,8 +70,8 @@ def items(
 
     Parameters
     ----------
-    frame, instrument, items, missing, coding, accept_licence
-        As in `sweval.score`.
+    frame, instrument, items, missing, coding, order, accept_licence
+        As in `sweval.score`. Where a variant of the instrument skips items, pass `sw.instrument(id).of_variant(name)`.
     ax
         Where to draw; by default a new figure, high enough for all items.
 
@@ -97,8 +99,9 @@ def items(
     'Share of 3 rows, %'
     """
     found = find_instrument(instrument, accept_licence=accept_licence)
+    found = found.of_variant(found.scores[0].variant)
     absent = missing_codes(missing)
-    bars, rows = _bars(frame, found, request(found, items, coding, absent), absent)
+    bars, rows = _bars(frame, found, request(found, items, coding, absent, order), absent)
     with drawing(ax, width=7.6, height=_MARGIN + _ROW * len(bars)) as canvas:
         _draw(canvas, bars, rows, found)
     return canvas
@@ -122,24 +125,29 @@ def _bars(
     kernel.fill_gated(instrument.gates, instrument.items, asked, plan)
     bars = []
     for column, fill in zip(columns, plan.fills, strict=True):
-        item = column.item
-        raw, filled = given[item.id], asked[item.id]
-        unasked = float(np.mean((raw == fill) & (filled != fill)))
-        shares = {_points(item, code): float(np.mean(raw == code)) for code in item.codes}
+        raw, filled = given[column.item.id], asked[column.item.id]
+        points = _points(instrument, column.item)
+        shares = dict.fromkeys(sorted(set(points.values())), 0.0)
+        for code, count in points.items():
+            shares[count] += float(np.mean(raw == code))
         bars.append(
             _Bar(
-                item=item,
                 column=column.name,
-                shares=dict(sorted(shares.items())),
-                unasked=unasked,
+                turned=points[column.item.low] > points[column.item.high],
+                shares=shares,
+                unasked=float(np.mean((raw == fill) & (filled != fill))),
                 missing=float(np.mean(filled == fill)),
             )
         )
     return bars, len(table)
 
 
-def _points(item: Item, code: int) -> int:
-    return item.low + item.high - code if item.reversed else code
+def _points(instrument: Instrument, item: Item) -> dict[int, int]:
+    """Return what each code of an item counts in the first score that it is part of, itself where it is in none."""
+    for scale in instrument.scores:
+        if not scale.parts and item.id in scale.items:
+            return points_of(instrument, scale)[item.id]
+    return {code: code for code in item.codes}
 
 
 def _draw(ax: Axes, bars: Sequence[_Bar], rows: int, instrument: Instrument) -> None:

@@ -7,19 +7,20 @@ import math
 import os
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweval.errors import DataError, InstrumentError
+from sweval.errors import DataError, InstrumentError, did_you_mean
 from sweval.frames import take
 from sweval.models.base.values import is_number, levels, numbers
 from sweval.reporting.canvas import drawing, plain, points_wide, text_width
 from sweval.scoring.definition import instrument as find_instrument
 from sweval.scoring.definition import scale_of
 from sweval.scoring.records import Band, Instrument, Scale
+from sweval.scoring.rules import points_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,7 @@ def scale(
     ax: Axes | None = None,
     *,
     by: str | Sequence[str] = (),
+    variant: str | None = None,
     instrument: str | os.PathLike[str] | Instrument | None = None,
 ) -> Axes:
     """Draw how a score is distributed, with the bands and cut-offs of its questionnaire.
@@ -66,6 +68,8 @@ def scale(
         Where to draw; by default a new figure, high enough for all groups.
     by
         One or two columns, for example `"wave"` or `("arm", "wave")`: one strip for each group, on the same scales.
+    variant
+        Whose bands to draw, where the instrument has several sets.
     instrument
         Where the score is of a questionnaire of your own: its file or `Instrument`.
 
@@ -81,7 +85,7 @@ def scale(
     DataError
         If the column is absent or holds no number, or `by` makes more than 24 groups.
     InstrumentError
-        If the instrument has no such score.
+        If the instrument has no such score, or the score no bands of that variant.
 
     Examples
     --------
@@ -91,10 +95,11 @@ def scale(
     >>> sw.plots.scale(scores, "phq9_total", by="wave").get_xlabel().splitlines()[0]
     'phq9_total (lower is better)'
     """
-    found = _scale(column, instrument)
+    found, step = _scale(column, instrument)
+    found = _of_variant(found, variant, column)
     keys = [by] if isinstance(by, str) else list(by)
     groups, left_out = _groups(take(frame, [column, *keys], where=_WHERE), column, keys)
-    edges = _edges(found, np.concatenate([group.scores for group in groups]))
+    edges = _edges(found, step, np.concatenate([group.scores for group in groups]))
     with drawing(ax, width=7.6, height=1.9 + 1.25 * len(groups)) as canvas:
         _draw(canvas, groups, edges, found)
         _name_the_axes(canvas, column, found, keys, left_out)
@@ -103,17 +108,38 @@ def scale(
     return canvas
 
 
-def _scale(column: str, instrument: str | os.PathLike[str] | Instrument | None) -> Scale | None:
-    """Return the score's definition, if there is one."""
+def _scale(column: str, instrument: str | os.PathLike[str] | Instrument | None) -> tuple[Scale | None, float]:
+    """Return the score's definition, if there is one, and the distance between its neighbouring values (0: none)."""
     if instrument is None:
-        return scale_of(column)
+        scale = scale_of(column)
+        if scale is None:
+            return None, 0.0
+        instrument = column.removesuffix(f"_{scale.id}")
     own = find_instrument(instrument, accept_licence=True)  # its bands are looked up; nothing is scored
     for candidate in own.scores:
         if candidate.column == column:
-            return candidate
+            return candidate, _distance(own, candidate)
     raise InstrumentError(
         f'{own.id} makes no column "{column}".', fix=f"It makes {', '.join(scale.column for scale in own.scores)}."
     )
+
+
+def _distance(instrument: Instrument, scale: Scale) -> float:
+    if scale.op not in ("sum", "mean", "any"):
+        return 0.0
+    points = [list(counts.values()) for counts in points_of(instrument, scale).values()]
+    unit = math.gcd(*(count - counts[0] for counts in points for count in counts)) if scale.op != "any" else 1
+    return abs(scale.multiply) * unit / (len(scale.items) if scale.op == "mean" else 1)
+
+
+def _of_variant(found: Scale | None, variant: str | None, column: str) -> Scale | None:
+    """Return the score with the bands of a variant."""
+    if variant is None:
+        return found
+    known = [entry.variant for entry in found.band_sets if entry.variant] if found else []
+    if found is None or variant not in known:
+        raise InstrumentError(f'{column} has no bands of a variant "{variant}".', fix=did_you_mean(variant, known))
+    return replace(found, variant=variant)
 
 
 def _groups(table: pd.DataFrame, column: str, keys: Sequence[str]) -> tuple[list[_Group], int]:
@@ -160,27 +186,20 @@ def _levels(column: pd.Series) -> tuple[NDArray[np.intp], list[str]]:
     return place[codes], [labels[code] for code in met]
 
 
-def _edges(found: Scale | None, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _edges(found: Scale | None, step: float, scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the edges of the bars: one bar per possible score where these are not too many."""
     low, high = found.range if found else (float(scores.min()), float(scores.max()))
     low, high = min(low, float(scores.min())), max(high, float(scores.max()))
-    step = _step(found, scores)
     if not high > low:
         return np.array([low - 0.5, low + 0.5])
-    if step is None:
+    step = step or float(np.array_equal(scores, np.round(scores)))
+    if not step:
         return np.asarray(np.linspace(low, high, 26), dtype=np.float64)
     possible = round((high - low) / step) + 1
     if possible > _MANY_BARS:
         step *= math.ceil(possible / _FEWER_BARS)
         possible = math.ceil((high - low) / step) + 1
     return np.asarray(low + step * (np.arange(possible + 1) - 0.5), dtype=np.float64)
-
-
-def _step(found: Scale | None, scores: NDArray[np.float64]) -> float | None:
-    """Return the distance between neighbouring scores, None where there is no common one."""
-    if found is not None and found.op in ("sum", "mean"):
-        return found.multiply / (len(found.items) if found.op == "mean" else 1)
-    return 1.0 if np.array_equal(scores, np.round(scores)) else None
 
 
 def _draw(ax: Axes, groups: Sequence[_Group], edges: NDArray[np.float64], found: Scale | None) -> None:
@@ -288,6 +307,9 @@ def _name_the_axes(ax: Axes, column: str, found: Scale | None, keys: Sequence[st
     lines = [column + (f" ({found.better} is better)" if found and found.better else "")]
     if found and found.band_set:
         lines.append(f"bands: {found.band_set.source}{'' if found.band_set.verified else ' [not checked]'}")
+    elif found and found.band_sets:
+        named = ", ".join(f'"{entry.variant}"' for entry in found.band_sets)
+        lines.append(f"bands need variant = {named}")
     if left_out:
         rows = "1 row has" if left_out == 1 else f"{left_out:,} rows have"
         lines.append(f"{rows} no value of {' or '.join(keys)} and {'is' if left_out == 1 else 'are'} left out")

@@ -160,7 +160,7 @@ def _order_limits(values: Array, conf_level: float) -> tuple[float | None, float
     inside = np.flatnonzero(below <= (1 - conf_level) / 2)
     if len(inside) == 0:
         return None, None
-    place = int(inside[-1]) + 1
+    place = int(inside[-1])
     return float(ordered[place]), float(ordered[count - 1 - place])
 
 

@@ -95,8 +95,10 @@ def fleiss_rows(data: Ratings, conf_level: float) -> Rows:
     facts: dict[str, Any] = {"outcome": data.outcome, "term": "all raters", "n": len(counts)}
     ratings = counts.sum(axis=1)
     coefficient = chance.fleiss_kappa(counts, weights)
-    test: dict[str, Any] = {"std_error": float(np.sqrt(spread.linearized_variance(counts, weights, "fleiss")))}
+    test: dict[str, Any] = {}
     words = "; std_error by linearization (Gwet 2008)"
+    if not np.isnan(coefficient.estimate):
+        test["std_error"] = float(np.sqrt(spread.linearized_variance(counts, weights, "fleiss")))
     if (ratings == ratings[0]).all() and not np.isnan(coefficient.estimate):
         margins = counts.sum(axis=0) / counts.sum()
         variance = spread.fleiss_null_variance(margins, len(counts), int(ratings[0]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +107,24 @@ def agreement_limits(ms: MeanSquares, df: float, conf_level: float) -> tuple[flo
 def generalized_limits(ms: MeanSquares, conf_level: float) -> tuple[float, float]:
     """Return generalized confidence limits of ICC(A,1), which hold with few raters (Ionan et al. 2014).
 
+    They are quantiles of `generalized_pivot`, cut at -1 / (k - 1), as no correlation is lower.
+    """
+    n, k = ms.n, ms.k
+    share_below = generalized_pivot(ms)
+    tail = (1 - conf_level) / 2
+    low, high = (
+        optimize.brentq(lambda icc, share=share: share_below(icc) - share, -n / (n * (k - 1) - k), 1.0, xtol=1e-12)
+        for share in (tail, 1 - tail)
+    )
+    return max(float(low), -1 / (k - 1)), float(high)
+
+
+def generalized_pivot(ms: MeanSquares) -> Callable[[float], float]:
+    """Return the distribution function of the generalized pivot of ICC(A,1), from these mean squares.
+
     Each mean square over its expectation is chi-square over df, so the correlation is a function of the mean squares
-    and three independent chi-squares; the limits are quantiles of that function at the mean squares seen. They are
-    found by Gauss-Legendre quadrature over two chi-squares, with the third in closed form: nothing is drawn.
+    and three independent chi-squares. The share of them that puts it below a value comes from Gauss-Legendre quadrature
+    over two chi-squares, with the third in closed form: nothing is drawn.
     """
     n, k = ms.n, ms.k
     df = (n - 1, k - 1, (n - 1) * (k - 1))
@@ -116,19 +133,15 @@ def generalized_limits(ms: MeanSquares, conf_level: float) -> tuple[float, float
     error = ms.error * df[2] / special.chdtri(df[2], narrow)
     together = own[:, None] * other
 
-    def below(icc: float) -> float:
+    def share_below(icc: float) -> float:
         rest = icc * k / n * raters + (1 + icc * (k - 1 - k / n)) * error
         reached = np.where(rest > 0, ms.units * df[0] * (1 - icc) / np.where(rest > 0, rest, 1.0), np.inf)
         return float((together * special.chdtrc(df[0], reached)).sum())
 
-    tail = (1 - conf_level) / 2
-    low, high = (
-        optimize.brentq(lambda icc, share=share: below(icc) - share, -1.0, 1.0, xtol=1e-12)
-        for share in (tail, 1 - tail)
-    )
-    return float(low), float(high)
+    return share_below
 
 
+@lru_cache
 def _nodes(count: int) -> tuple[Array, Array]:
     """Return nodes and weights of Gauss and Legendre between 0 and 1."""
     nodes, weights = np.polynomial.legendre.leggauss(count)

@@ -61,9 +61,10 @@ def goal_attainment(
     Returns
     -------
     same type as `frame`
-        With `<name>_t` (float, missing without a rated goal) and `<name>_goals` (how many counted). Wide: the frame
-        with these columns. Long: one row per client, with the key columns, every column that is the same in all rows of
-        each client (arm, agency), and these two. `goal_attainment_with_notes` also tells what was left out.
+        With `<name>_t` (float, higher is better, missing without a rated goal) and `<name>_goals` (how many
+        counted). Wide: the frame with these columns. Long: one row per client, with the key columns, every column that
+        is the same in all rows of each client (arm, agency), and these two.
+        `goal_attainment_with_notes` also tells what was left out.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import get_type_hints
 _ARGUMENT = r"\b(?P<name>[a-z_]+)=(?P<value>\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"|'[^']*'|True|False)"
 _BARE = r"\b(?P<name>[a-z_]+)=(?=[\s.,;:)]|$)"
 _IN_STUDY = re.compile(r" \(in a study file: [^)]*\)")
-_OPTIONS = ("missing", "coding", "items", "accept_licence")
+_OPTIONS = ("missing", "coding", "items", "order", "variant", "accept_licence")
 
 
 def in_toml(text: str) -> str:

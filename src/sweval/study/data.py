@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sweval.data.codebook import like_code
 from sweval.data.read import Source, read_source
-from sweval.errors import DataError, StudyError, SwevalError
-from sweval.models.base.design import Design
-from sweval.models.base.values import counted, label_key
+from sweval.errors import DataError, StudyError, SwevalError, did_you_mean
+from sweval.models.base.design import Design, names
+from sweval.models.base.terms import columns_of, parse_terms
+from sweval.models.base.values import counted, is_number, label_key, missing_code, numbers
 from sweval.result import CHECK
 from sweval.scoring.request import item_columns
-from sweval.study.file import Given, Scored, StudyFile
+from sweval.study.file import Codes, Given, Scored, StudyFile
 from sweval.study.problems import in_toml
 
 if TYPE_CHECKING:
@@ -60,11 +62,15 @@ def read_data(file: StudyFile) -> StudyData:
     if wave in labelled:  # the order of the codes is the order in time, which the labels alone do not tell
         categories = dict.fromkeys(coded.codebook.values(wave).values())
         frame = frame.assign(**{wave: pd.Categorical(frame[wave], categories=list(categories), ordered=True)})
+    frame, notes = _without_declared(frame, coded, file)
+    said += notes
     for outcome in file.outcomes:
         said += _declared_missing(coded, outcome)
         if isinstance(outcome, Given) and outcome.column in frame.columns:
-            frame, notes = _without_codes(frame, outcome)
+            frame, notes = _without_codes(frame, coded, outcome.column, outcome.missing)
             said += notes + _labelled_codes(frame, coded, outcome)
+            _check_range(frame, outcome, file)
+    said += _likely_codes(frame, file)
     return StudyData(frame=frame, notes=(shape, *source.notes, *said))
 
 
@@ -72,7 +78,11 @@ def _declared_missing(source: Source, outcome: Scored | Given) -> list[str]:
     """Return a note on the cells of an outcome that the file itself declares missing."""
     present = set(source.frame.columns)
     try:
-        columns = item_columns(outcome.instrument, outcome.items) if isinstance(outcome, Scored) else (outcome.column,)
+        columns = (
+            item_columns(outcome.instrument, outcome.items, outcome.order)
+            if isinstance(outcome, Scored)
+            else (outcome.column,)
+        )
     except SwevalError:
         return []  # the scoring says it, with what to do
     counts: dict[str, int] = {}
@@ -85,20 +95,82 @@ def _declared_missing(source: Source, outcome: Scored | Given) -> list[str]:
     return [f"{place}: the file declares codes missing, and they were read so ({listed})."] if listed else []
 
 
-def _without_codes(frame: pd.DataFrame, outcome: Given) -> tuple[pd.DataFrame, list[str]]:
-    """Return the frame without the codes that the study file declares missing in a column, and how many there were."""
+def _without_declared(frame: pd.DataFrame, coded: Source, file: StudyFile) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame without the codes that `[study]` declares missing in its columns, and how many there were."""
+    notes: list[str] = []
+    present = [str(name) for name in frame.columns]
+    for column, codes in file.study.missing.items():
+        if column not in present:
+            raise StudyError(
+                f'study.missing: the data have no column "{column}".',
+                where=file.path.name,
+                fix=did_you_mean(column, present),
+            )
+        frame, said = _without_codes(frame, coded, column, codes)
+        notes += said
+    return frame, notes
+
+
+def _without_codes(frame: pd.DataFrame, coded: Source, column: str, codes: Codes) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame without codes of a column that may be read as labels, and how many there were."""
     import pandas as pd
 
-    if not outcome.missing:
+    if not codes:
         return frame, []
-    column = frame[outcome.column]
-    keys, wanted = column.map(label_key), {label_key(code): code for code in outcome.missing}
+    values, keys = frame[column], coded.frame[column].map(label_key)
+    wanted = {label_key(code): code for code in codes}
     notes = [
-        f"{outcome.column}: {counted(int((keys == key).sum()), 'value')} with the code {code} read as missing."
+        f"{column}: {counted(int((keys == key).sum()), 'value')} with the code {code} read as missing."
         for key, code in wanted.items()
     ]
-    emptied = column.where(~keys.isin(list(wanted)), other=pd.NA if column.dtype == "string" else None)
-    return frame.assign(**{outcome.column: emptied}), notes
+    emptied = values.where(~keys.isin(list(wanted)), other=pd.NA if values.dtype == "string" else None)
+    return frame.assign(**{column: emptied}), notes
+
+
+def _check_range(frame: pd.DataFrame, outcome: Given, file: StudyFile) -> None:
+    """Refuse an outcome with values outside the range that the study file gives."""
+    if outcome.range is None:
+        return
+    low, high = outcome.range
+    y, _ = numbers(frame[outcome.column], where=f"{file.path.name}, {outcome.path}")
+    outside = y[(y < low) | (y > high)]
+    if not len(outside):
+        return
+    codes = sorted(set(outside.tolist()))
+    listed = ", ".join(f"{code:g}" for code in codes) if all(map(like_code, codes)) else "..."
+    raise StudyError(
+        f'{counted(len(outside), "value")} of "{outcome.column}" {"lies" if len(outside) == 1 else "lie"} outside the '
+        f"range from {low:g} to {high:g}.",
+        where=f"{file.path.name}, {outcome.path}",
+        fix=f"If such codes mean no answer, declare them: missing = [{listed}] in this outcome; else correct the data, "
+        "or the range.",
+    )
+
+
+def _likely_codes(frame: pd.DataFrame, file: StudyFile) -> list[str]:
+    """Return a note on covariates and terms that hold what looks like a code for no answer; designs check outcomes."""
+    outcomes = {outcome.column for outcome in file.outcomes if isinstance(outcome, Given)}
+    notes = []
+    for column in dict.fromkeys(name for comparison in file.comparisons for name in _explaining(comparison.design)):
+        if column not in frame.columns or column in outcomes or not is_number(frame[column]):
+            continue
+        y, _ = numbers(frame[column], where=column)
+        found = missing_code(y)
+        if found is not None:
+            notes.append(
+                f"{column}: {CHECK}it is {found[0]:g} in {counted(found[1], 'row')}, far from all other values. If "
+                f"that is a code for no answer, declare it: missing = {{ {column} = [{found[0]:g}] }} in [study]."
+            )
+    return notes
+
+
+def _explaining(design: Design) -> Iterator[str]:
+    """Give the columns that a comparison adjusts for: covariates, a baseline column, and the terms of open models."""
+    yield from names(getattr(design, "covariates", None))
+    yield from (value for key in ("baseline", "pre") if isinstance(value := getattr(design, key, None), str))
+    fixed = getattr(design, "fixed", None)
+    if isinstance(fixed, str):
+        yield from columns_of(parse_terms(fixed, where="fixed"))
 
 
 def _labelled_codes(frame: pd.DataFrame, source: Source, outcome: Given) -> list[str]:
@@ -126,6 +198,12 @@ def _labelled(source: Source, file: StudyFile) -> list[str]:
             choice = _by_label(wanted - {None}, column, source)
             if choice is not None:
                 by_label.setdefault(column, {})[choice] = comparison.path
+    for outcome in file.outcomes:
+        if isinstance(outcome, Scored) and outcome.variant is not None and outcome.variant in source.frame.columns:
+            variants: set[str | None] = {label_key(entry.name) for entry in outcome.instrument.variants}
+            choice = _by_label(variants, outcome.variant, source)
+            if choice is not None:
+                by_label.setdefault(outcome.variant, {})[choice] = outcome.path
     for column, found in by_label.items():
         if len(found) > 1:
             raise StudyError(

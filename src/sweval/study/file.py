@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from sweval.data.read import FileOptions
-from sweval.data.sniff import FORMATS
 from sweval.errors import OutputError, StudyError, SwevalError, did_you_mean
-from sweval.models.base.design import Design, kinds
+from sweval.models.base.design import Design, kinds, service_advice
 from sweval.reporting.language import languages
 from sweval.reporting.report import check_formats
 from sweval.result import SERVICES
 from sweval.scoring.definition import instrument
 from sweval.scoring.records import Instrument
 from sweval.scoring.request import CodingArgument
-from sweval.study.problems import Problems, checked, checked_keys, list_of_tables, text_of
+from sweval.study.problems import Problems, checked, checked_keys, list_of_tables, text_of, value_of
+from sweval.study.toml_file import read_toml
 
-_CURLY = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a"
 _SECTIONS = ("study", "read", "comparisons", "outcomes", "report")
+_OF_INSTRUMENTS = ("items", "coding", "order", "variant", "scores")
+
+Codes = tuple[int | float | str, ...]
+"""Codes that mean no answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyTable:
-    """`[study]`."""
+    """`[study]`; `missing` are the codes that mean no answer, for columns that are neither items nor outcomes."""
 
     title: str
     data: str
@@ -35,6 +36,7 @@ class StudyTable:
     client: str | None = None
     wave: str | None = None
     accept_licence: bool = False
+    missing: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,14 @@ class OutcomeTable:
 
     instrument: str | None = None
     items: str | tuple[str, ...] | None = None
-    missing: tuple[int | float | str, ...] = ()
+    missing: Codes = ()
     coding: str | dict[str, int] | None = None
+    order: str | None = None
+    variant: str | None = None
     scores: tuple[str, ...] = ()
     column: str | None = None
     better: Literal["higher", "lower"] | None = None
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +84,23 @@ class Scored:
     instrument: Instrument
     source: str | Path
     items: str | tuple[str, ...]
-    missing: tuple[int | float | str, ...]
+    missing: Codes
     coding: CodingArgument
+    order: str | None
+    variant: str | None
     scores: tuple[str, ...]
     doubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """An outcome that is a column of the data; `missing` are codes in it that mean no answer."""
+    """An outcome that is a column; `missing` are codes in it for no answer, `range` its lowest and highest value."""
 
     path: str
     column: str
     better: str | None
-    missing: tuple[int | float | str, ...] = ()
+    missing: Codes = ()
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +124,7 @@ def read_study_file(path: Path) -> StudyFile:
     StudyError
         Naming every problem with its path inside the file.
     """
-    raw = _toml(path)
+    raw = read_toml(path)
     problems = Problems(path)
     for name in raw:
         if name not in _SECTIONS:
@@ -142,53 +150,6 @@ def read_study_file(path: Path) -> StudyFile:
     )
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StudyError(
-            f"the study file cannot be read ({error.strerror}).",
-            where=str(path),
-            fix="Give the path of a study.toml; `sweval demo` makes one to copy.",
-        ) from error
-    if path.suffix.casefold() in FORMATS.keys() - {".txt"}:
-        raise StudyError(
-            "this is a data file, and a study file is wanted here.",
-            where=path.name,
-            fix=f'Write a study.toml with data = "{path.name}"; `sweval demo` makes one to copy. '
-            f"`sweval codebook {path.name}` shows what the data hold.",
-        )
-    try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise StudyError(
-            "the file is not text in UTF-8.",
-            where=path.name,
-            fix="Save the study file as UTF-8 text. If these are the data: a study.toml is wanted here (`sweval demo` "
-            "makes one to copy), and `sweval codebook` shows what data hold.",
-        ) from error
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(
-            f"this is no valid TOML: {str(error).rstrip('.')}.", where=path.name, fix=_toml_advice(text, str(error))
-        ) from error
-
-
-def _toml_advice(text: str, error: str) -> str:
-    """Return what is likely the matter with the line that the error names."""
-    place = re.search(r"at line (\d+)", error)
-    lines = text.split("\n")
-    line = lines[min(int(place[1]), len(lines)) - 1] if place else ""
-    curly = sorted(set(line) & set(_CURLY))
-    if curly:
-        held = " ".join(curly)
-        return f'The line holds curly quotes ({held}), as word processors make them: write straight quotes (").'
-    if "\\" in line:
-        return 'Write paths with forward slashes, as in "folder/clients.sav": a backslash has a meaning of its own.'
-    return "Texts stand in quotes; each [section] stands once, and only [[comparisons]] and [[outcomes]] repeat."
-
-
 def _study(raw: Mapping[str, Any], problems: Problems) -> StudyTable | None:
     if "study" not in raw:
         problems.add("study", "is missing: the file needs a [study] section with title and data.")
@@ -197,7 +158,15 @@ def _study(raw: Mapping[str, Any], problems: Problems) -> StudyTable | None:
     language = text_of(raw["study"], "language")
     if language is not None and language not in languages():
         problems.add("study.language", f'there are no words for "{language}". {did_you_mean(language, languages())}')
-    return None if values is None else StudyTable(**values)
+    if values is None:
+        return None
+    return StudyTable(**values | {"missing": _missing(values.get("missing", {}), problems)})
+
+
+def _missing(table: Mapping[str, object], problems: Problems) -> dict[str, Codes]:
+    """Return column -> codes for no answer."""
+    found = {column: value_of(Codes, codes, f"study.missing.{column}", problems) for column, codes in table.items()}
+    return {column: codes for column, codes in found.items() if codes is not None}
 
 
 def _reading(raw: Mapping[str, Any], folder: Path, problems: Problems) -> dict[str, Any]:
@@ -262,7 +231,7 @@ def _design(table: object, study: StudyTable | None, path: str, problems: Proble
     if given.get("service") is not None and given["service"] not in SERVICES:
         problems.add(
             f"{path}.service",
-            f'there is no service "{given["service"]}". {did_you_mean(str(given["service"]), SERVICES)}',
+            f'there is no service "{given["service"]}". {service_advice(str(given["service"]))}',
         )
         return None
     if values is None or study is None:
@@ -302,12 +271,11 @@ def _outcome(
         problems.add(path, "needs either `instrument` (with `items`) or `column` (with `better`).")
         return None
     if table.column is not None:
-        wrong = [name for name in ("items", "coding", "scores") if getattr(table, name)]
-        for name in wrong:
-            problems.add(f"{path}.{name}", "belongs to an instrument, not to a column.")
-        return None if wrong else Given(path=path, column=table.column, better=table.better, missing=table.missing)
+        return _given(table, table.column, path, problems)
     if table.better is not None:
         problems.add(f"{path}.better", "the instrument says it already; leave this key out.")
+    if table.range is not None:
+        problems.add(f"{path}.range", "belongs to a column; the instrument knows its codes.")
     if table.items is None:
         problems.add(f"{path}.items", 'is missing: give a pattern such as "phq_{item}", or the columns in item order.')
     source = _instrument_source(table.instrument or "", folder, path, problems)
@@ -318,10 +286,15 @@ def _outcome(
     except SwevalError as error:
         problems.add(f"{path}.instrument", str(error))
         return None
-    known = [scale.id for scale in definition.scores]
+    _check_names(table, definition, path, problems)
+    every = [scale.id for scale in definition.scores]
+    known = [scale.id for scale in of_variant(definition, table.variant).scores]
     unknown = [score for score in table.scores if score not in known]
     for score in unknown:
-        problems.add(f"{path}.scores", f'{definition.id} has no score "{score}". {did_you_mean(score, known)}')
+        what = f'{definition.id} has no score "{score}". {did_you_mean(score, known)}'
+        if score in every:
+            what = f'the score "{score}" needs a variant. {did_you_mean("", [v.name for v in definition.variants])}'
+        problems.add(f"{path}.scores", what)
     doubles = () if table.scores else _doubles(definition)
     return Scored(
         path=path,
@@ -330,9 +303,40 @@ def _outcome(
         items=table.items,
         missing=table.missing,
         coding=_coding(table.coding),
+        order=table.order,
+        variant=table.variant,
         scores=tuple(score for score in table.scores or known if score not in (*unknown, *doubles)),
         doubles=doubles,
     )
+
+
+def _check_names(table: OutcomeTable, definition: Instrument, path: str, problems: Problems) -> None:
+    """Check the order of the items, and that there are variants where one is named; it may be a column of the data."""
+    orders = [entry.name for entry in definition.orders]
+    if table.order is not None and table.order not in orders:
+        advice = did_you_mean(table.order, orders) if orders else "The items have one order: leave this key out."
+        problems.add(f"{path}.order", f'{definition.id} has no order "{table.order}". {advice}')
+    if table.variant is not None and not definition.variants:
+        problems.add(f"{path}.variant", f"{definition.id} has no variants: leave this key out.")
+
+
+def of_variant(definition: Instrument, variant: str | None) -> Instrument:
+    """Return the instrument of a named variant or of none; whole where a column tells the variant of each row."""
+    if variant is None or variant in [entry.name for entry in definition.variants]:
+        return definition.of_variant(variant or "")
+    return definition
+
+
+def _given(table: OutcomeTable, column: str, path: str, problems: Problems) -> Given | None:
+    """Return an outcome that is a column of the data."""
+    wrong = [name for name in _OF_INSTRUMENTS if getattr(table, name)]
+    for name in wrong:
+        problems.add(f"{path}.{name}", "belongs to an instrument, not to a column.")
+    if table.range is not None and not table.range[0] < table.range[1]:
+        problems.add(f"{path}.range", "needs the lowest and the highest value, in this order: range = [0, 40].")
+        return None
+    given = Given(path=path, column=column, better=table.better, missing=table.missing, range=table.range)
+    return None if wrong else given
 
 
 def _doubles(definition: Instrument) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def checked_keys(table: object, kinds: Mapping[str, Any], path: str, problems: P
     values: dict[str, Any] = {}
     for name, raw in table.items():
         if name not in kinds:
-            problems.add(f"{path}.{name}", f"unknown key. {did_you_mean(name, kinds)}")
+            problems.add(f"{path}.{name}", f"unknown key. {did_you_mean(name, kinds, listed=len(kinds))}")
             continue
         values[name] = value_of(kinds[name], raw, f"{path}.{name}", problems)
     return values if len(problems.found) == before else None
@@ -126,4 +126,5 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _sentence(message: str) -> str:
-    return message.removeprefix("Input ").removeprefix("Value error, ").rstrip(".")
+    said = message.removeprefix("Input ").removeprefix("Value error, ").rstrip(".")
+    return said.replace("should be an object", "should be a table")

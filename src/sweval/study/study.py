@@ -12,7 +12,7 @@ from sweval.models.base.values import label_key
 from sweval.result import Result
 from sweval.study.comparisons import whole_clusters, with_outcome_waves
 from sweval.study.data import read_data
-from sweval.study.file import Comparison, Given, ReportTable, Scored, StudyFile, columns_of, read_study_file
+from sweval.study.file import Comparison, Given, ReportTable, Scored, StudyFile, columns_of, of_variant, read_study_file
 from sweval.study.problems import in_toml
 from sweval.study.safety import safety_counts
 
@@ -150,6 +150,8 @@ class Study:
                 items=outcome.items,
                 missing=outcome.missing,
                 coding=outcome.coding,
+                order=outcome.order,
+                variant=outcome.variant,
                 accept_licence=self.file.study.accept_licence,
             )
         except SwevalError as error:
@@ -167,14 +169,15 @@ class Study:
     def _reliability(self, frame: pd.DataFrame, outcome: Scored) -> Result:
         """Return the reliability on the baseline wave; a scale for which there is none gets a note, not an error."""
         from sweval.scoring.reliability import reliability
+        from sweval.scoring.request import item_columns
 
         name = outcome.instrument.id
         rows, said = self._baseline_rows(frame)
         try:
             found = reliability(
                 rows,
-                outcome.instrument,
-                items=outcome.items,
+                of_variant(outcome.instrument, outcome.variant),
+                items=item_columns(outcome.instrument, outcome.items, outcome.order),
                 missing=outcome.missing,
                 coding=outcome.coding,
                 accept_licence=self.file.study.accept_licence,

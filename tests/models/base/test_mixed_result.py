@@ -15,7 +15,7 @@ import pytest
 from scipy.stats import chi2
 
 import sweval as sw
-from sweval.errors import SwevalError, SwevalWarning
+from sweval.errors import DataError, SwevalError, SwevalWarning
 from sweval.models.base.mixed_result import MixedResult
 from sweval.models.mixed_model import MixedModel
 from sweval.result import Result
@@ -223,6 +223,12 @@ def test_text_in_a_column_of_numbers_is_refused_in_plain_words(
         result.predict(data.assign(time=held))
     assert "binomial" not in str(caught.value)
     assert "soon" not in str(caught.value)
+
+
+def test_an_absent_column_of_units_is_an_error_before_any_warning(result: MixedResult, data: pd.DataFrame) -> None:
+    # a warning would be an error of its own here
+    with pytest.raises(DataError, match="the data have no column 'id'"):
+        result.predict(data.head(3).drop(columns="id"))
 
 
 def test_rows_that_need_no_unit_are_not_called_unknown() -> None:

@@ -45,7 +45,7 @@ class Design(ABC):
             raise DesignError(
                 f'"{self.service}" is no type of service.',
                 where=self.where,
-                fix=did_you_mean(self.service, SERVICES),
+                fix=service_advice(self.service),
             )
         for entry in fields(self):
             value = getattr(self, entry.name)
@@ -118,6 +118,18 @@ def direction(outcome: str, better: str | None, *, where: str) -> str:
             fix='Say better="higher" or better="lower".',
         )
     return found
+
+
+def service_advice(name: str) -> str:
+    """Return the type of service that was likely meant, or how to choose one."""
+    advice = did_you_mean(name, SERVICES)
+    if advice.startswith("Did you mean"):
+        return advice
+    return (
+        "Choose by whom the workers worked with. Clients themselves, which is direct service: individual, family or "
+        "group. Others who then help clients, which is indirect service: planning (of services), consultation (of an "
+        "organisation), training (of staff) or community (neighbourhoods)."
+    )
 
 
 def check_level(conf_level: float, *, where: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sweval.errors import DesignError, SwevalWarning, did_you_mean
+from sweval.frames import require_columns, wrap
 from sweval.models.base.mixed_design import Array, MixedDesign, design_columns, row_labels
 from sweval.models.base.rows import Facts
 from sweval.models.base.values import counted
@@ -56,6 +57,9 @@ def predict(fit: MixedFit, design: MixedDesign, outcome: str, frame: Any, *, ran
 
     if frame is None:
         return pd.Series(fitted_values(fit, random=random), index=_used(design), name=outcome)
+    if random:  # every absent column is an error before the first warning
+        groups = [column for part in design.random for column in part.columns]
+        require_columns(wrap(frame), [*design.columns(), *groups], where=_WHERE)
     numeric, codes, complete = design.values(frame, where=_WHERE)
     rows = len(complete)
     out: Array = design.fixed(numeric, codes, rows)[:, list(fit.kept)] @ fit.coefficients

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweval.data.codebook import like_code
 from sweval.errors import DesignError
 
 if TYPE_CHECKING:
@@ -184,19 +185,15 @@ def case_twins(labels: list[str]) -> list[int]:
 def missing_code(values: NDArray[np.float64]) -> tuple[float, int] | None:
     """Return a value that looks like a code for no answer, and how often it occurs; None if there is none.
 
-    Such a code is made of equal digits 9, 8 or 7, or negative, occurs at least twice, and lies further from the other
-    values than these lie from each other.
+    Such a code is made of equal digits 9, 8 or 7 and lies further from the other values than these from each other.
     """
     seen = np.unique(values[np.isfinite(values)])
     if seen.size < 3:
         return None
     for code, rest in ((seen[-1], seen[:-1]), (seen[0], seen[1:])):
-        digits = str(abs(int(code)))
-        coded = code == int(code) and len(set(digits)) == 1 and digits[0] in "789" and (len(digits) > 1 or code < 0)
         gap = np.abs(rest - code).min()
-        count = int((values == code).sum())
-        if coded and count > 1 and gap > rest[-1] - rest[0]:
-            return float(code), count
+        if like_code(code) and gap > rest[-1] - rest[0]:
+            return float(code), int((values == code).sum())
     return None
 
 
