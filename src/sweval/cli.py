@@ -20,11 +20,12 @@ from sweval.errors import OutputError, SwevalError, SwevalWarning
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweval.scoring.score import Asked
     from sweval.study import Study
 
 _WIDTH = 100
 _NARROW = 80
-_SCORED_AS = (".csv",)
+_SCORED_AS = (".csv", ".parquet")
 
 
 class _Commands(TyperGroup):
@@ -170,7 +171,7 @@ def score(  # noqa: PLR0913, PLR0917 - an option each
         str, typer.Option(help="Id of the catalogue, or path of your own .toml.", show_default=False)
     ],
     items: Annotated[str, typer.Option(help="Pattern of the item columns, as in phq_{item}.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The .csv file to write.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The file to write: .csv, or .parquet.", show_default=False)],
     missing: Annotated[list[str] | None, typer.Option(help="Codes that mean missing: --missing 9 99.")] = None,
     coding: Annotated[str | None, typer.Option(help="Raw codes, as in 1-4, or the name of a coding.")] = None,
     order: Annotated[str | None, typer.Option(help="Name of another numbering of the items.")] = None,
@@ -179,22 +180,30 @@ def score(  # noqa: PLR0913, PLR0917 - an option each
     ] = None,
     accept_licence: Annotated[bool, typer.Option("--accept-licence", help="You hold the owner's permission.")] = False,
 ) -> None:
-    """Score a questionnaire. Writes the data with the score columns to a new file."""
+    """Score a questionnaire. Writes the data with the score columns to a new file; Parquet part by part."""
     from sweval.data.read import read_source
     from sweval.data.write import write_bytes
     from sweval.reporting.spreadsheet_safe import csv_bytes
     from sweval.scoring.definition import instrument as find
     from sweval.scoring.request import item_columns
-    from sweval.scoring.score import score_with_notes
+    from sweval.scoring.score import Asked, score_with_notes
     from sweval.study.advice import in_options
 
     if out.suffix.casefold() not in _SCORED_AS:
-        raise OutputError(f'"{out.suffix}" cannot be written.', where="--out", fix="Name a file that ends in .csv.")
+        raise OutputError(
+            f'"{out.suffix}" cannot be written.', where="--out", fix="Name a file that ends in .csv or .parquet."
+        )
     if _exists(out):
         raise OutputError("the file is there already.", where=str(out), fix="Name another file with --out.")
     with _advice_in_options():
-        source = read_source(file)
         definition = find(instrument, accept_licence=accept_licence)
+        if out.suffix.casefold() == ".parquet":
+            codes = tuple(_code(token) for token in missing or ())
+            _score_in_parts(
+                file, out, Asked(instrument=definition, items=items, missing=codes, coding=coding, order=order), variant
+            )
+            return
+        source = read_source(file)
         _refuse_words(missing or (), item_columns(definition, items, order), source.frame)
         scored = score_with_notes(
             source.frame,
@@ -295,6 +304,28 @@ def _print_pressing(notes: Sequence[str]) -> None:
         typer.echo("\nPlease check:")
     for note in pressing:
         typer.echo(f"- {note}")
+
+
+def _score_in_parts(file: Path, out: Path, asked: Asked, variant: str | None) -> None:
+    """Score a Parquet file into another."""
+    from sweval.study.advice import in_options
+    from sweval.study.scored_file import empty_frame, score_parquet
+
+    if file.suffix.casefold() != ".parquet":
+        raise OutputError("only a .parquet file is scored into .parquet.", where="--out", fix="Name a .csv file.")
+    empty = empty_frame(file)
+    _refuse_words([str(code) for code in asked.missing], [column.name for column in asked.columns()], empty)
+    with _progress("Scoring") as progress:
+        done = score_parquet(
+            file,
+            out,
+            asked,
+            variant=variant,
+            progress=lambda rows, all_rows: progress and progress("Scoring", rows, all_rows),
+        )
+    for note in done.notes:
+        typer.echo(f"- {in_options(note)}")
+    typer.echo(f"{done.rows} rows with {', '.join(done.columns)} are in {out}")
 
 
 def _refuse_words(missing: Sequence[str], columns: Sequence[str], frame: pd.DataFrame) -> None:

@@ -329,3 +329,25 @@ def test_long_cells_are_folded() -> None:
     lines = plain_frame(frame, width=60).splitlines()
     assert max(map(len, lines)) <= 60
     assert lines[0] == "id  text"
+
+
+def test_a_parquet_file_is_scored_part_by_part_into_another(tmp_path: Path) -> None:
+    source, target = tmp_path / "raw.parquet", tmp_path / "scored.parquet"
+    pd.DataFrame([[5, 4, 3, 4, 5], [0, 9, 1, 1, 1]], columns=[f"who_{k}" for k in range(1, 6)]).to_parquet(source)
+    asked = ("--instrument", "who5", "--items", "who_{item}", "--out", str(target))
+    code, out, _ = invoke("score", str(source), *asked, "--missing", "9")
+    assert code == 0
+    assert "2 rows with who5_raw" in out
+    assert "1 answer with the code 9 was read as missing" in out
+    assert pd.read_parquet(target)["who5_percent"].tolist()[0] == 84
+    target.unlink()
+    for wrong, expected in [
+        ((str(source), *asked), "answers outside 0 to 5 in who_2 (1 row)"),
+        ((str(source), *asked, "--missing", "refused"), "is no number"),
+        ((str(tmp_path / "none.parquet"), *asked), "there is no such file"),
+        ((str(tmp_path / "raw.csv"), *asked), "only a .parquet file is scored into .parquet"),
+    ]:
+        code, _, err = invoke("score", *wrong)
+        assert code == 1
+        assert expected in err
+        assert not target.exists()

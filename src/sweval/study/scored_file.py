@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweval.data.write import replacing
 from sweval.errors import DataError
 from sweval.scoring.score import Asked
 from sweval.scoring.stream import score_parts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ROWS = 1 << 20
 """Rows of a part: large enough for the kernel to be fast, small enough for any machine."""
@@ -75,12 +78,7 @@ def score_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        file = pq.ParquetFile(source)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            "the Parquet file is damaged or cut off.", where=source.name, fix="Copy or export it again."
-        ) from error
+    file = _opened(source)
     rows = file.metadata.num_rows
     before, after, writer = file.schema_arrow.names, [], None
     with replacing(target) as temporary:
@@ -112,3 +110,23 @@ def score_parquet(
                 writer.close()
     added = tuple(name for name in after if name not in before)
     return ScoredFile(rows=rows, columns=added, notes=notes)
+
+
+def empty_frame(source: Path) -> pd.DataFrame:
+    """Return the columns of a Parquet file without its rows; raises DataError where it is damaged."""
+    frame: pd.DataFrame = _opened(source).schema_arrow.empty_table().to_pandas()
+    return frame
+
+
+def _opened(source: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(source)
+    except FileNotFoundError as error:
+        raise DataError("there is no such file.", where=str(source), fix="Check the name and the folder.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            "the Parquet file is damaged or cut off.", where=source.name, fix="Copy or export it again."
+        ) from error
