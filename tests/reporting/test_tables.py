@@ -7,8 +7,8 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from sweval.reporting.cells import Table
-from sweval.reporting.tables import block, level_of, records, tables
+from sweval.reporting.cells import Table, level_of
+from sweval.reporting.tables import block, records, tables
 from sweval.result import Estimate, Result
 
 
@@ -97,6 +97,58 @@ def test_the_limit_itself_is_shown_and_zero_shows_all(synthetic: Result) -> None
     shown = named(with_counts(synthetic, {"training": 3}), "participants", small_cells=0)
     assert texts(shown)[1][3] == "3"
     assert len(shown.notes) == 1
+
+
+def waves(counts: dict[str, tuple[int, int, int]]) -> Result:
+    """Return the rows of a growth analysis: arm -> clients used, with a value before, with a value after."""
+    common = {"comparison": "Outreach", "outcome": "stress", "better": "lower"}
+    rows = [
+        Estimate(**common, term="arm[outreach]", measure="hedges_g", metric="person_total", estimate=0.5, adjusted=True,
+                 n=271, level_assigned="cluster", method="Hedges g (Feingold 2009): difference in growth from 1 to 4"),
+        Estimate(**common, term="agency", measure="baseline_icc", estimate=0.2, n=266, method="REML"),
+    ]  # fmt: skip
+    for arm, (used, before, after) in counts.items():
+        own = {"term": f"arm[{arm}]", "method": "unadjusted"}
+        rows.append(Estimate(**common, **own, measure="clients", estimate=float(used), n=used))
+        for prefix, n in (("", after), ("baseline_", before)):
+            rows += [Estimate(**common, **own, measure=f"{prefix}{m}", estimate=20.5, n=n) for m in ("mean", "sd")]
+    return Result(estimates=tuple(rows))
+
+
+def test_clients_used_stand_beside_those_seen_at_each_wave() -> None:
+    table = named(waves({"usual": (148, 145, 107), "outreach": (123, 121, 98)}), "participants")
+    assert [column.label for column in table.columns] == [
+        "Outcome", "Arm", "Clients used", "n at baseline", "Mean at baseline", "SD at baseline",
+        "n at outcome", "Mean at outcome", "SD at outcome",
+    ]  # fmt: skip
+    assert texts(table)[0] == ("Outreach", "stress", "usual", "148", "145", "20.50", "20.50", "107", "20.50", "20.50")
+    assert "n are those with a value then" in table.notes[0]
+
+
+def test_a_small_count_at_one_wave_hides_the_means_of_that_wave() -> None:
+    table = named(waves({"usual": (148, 145, 107), "outreach": (123, 121, 9)}), "participants")
+    usual, outreach = texts(table)
+    assert outreach[3:] == ("123", "121", "20.50", "20.50", "<11", "–", "–")
+    assert usual[3:] == ("148", "145", "20.50", "20.50", "withheld", "20.50", "20.50")
+    assert "Counts below 11" in table.notes[-1]
+
+
+def test_growth_compares_changes_and_adjusts_for_no_baseline() -> None:
+    effects = named(waves({"usual": (148, 145, 107), "outreach": (123, 121, 98)}), "effects")
+    assert "whole clusters assigned to an arm, changes from baseline compared" in texts(effects)[0]
+
+
+def test_further_estimates_have_df_and_p_and_say_what_n_counts() -> None:
+    joint = Estimate(
+        comparison="Own model", term="all slopes", measure="wald", estimate=23.64, method="CR2, AHT", n=941, df=6.04,
+        p_value=0.0009,
+    )  # fmt: skip
+    result = waves({"usual": (148, 145, 107), "outreach": (123, 121, 98)}) + Result(estimates=(joint,))
+    table = named(result, "other")
+    assert [column.label for column in table.columns][-5:] == ["n", "n counts", "Estimate [95% CI]", "df", "p"]
+    assert [row[-5:] for row in texts(table)] == [
+        ("266", "clients", "0.200", "–", "–"), ("941", "rows", "23.640", "6.0", "<0.001"),
+    ]  # fmt: skip
 
 
 def test_differing_confidence_levels_are_said_in_every_cell(synthetic: Result) -> None:

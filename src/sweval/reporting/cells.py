@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from sweval.reporting.language import Language
 
 Record = dict[str, Any]
 
+_LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
 _GROUPED_BY = {
     "effects": "side",
     "apart": "side",
@@ -60,6 +62,23 @@ class Table:
     rows: tuple[Row, ...]
     group_label: str = ""
     notes: tuple[str, ...] = ()
+
+
+def level_of(term: str | None) -> str | None:
+    """Return the level inside a term.
+
+    Examples
+    --------
+    >>> level_of("arm[training]")
+    'training'
+    """
+    found = _LEVEL.search(term or "")
+    return found["level"] if found else None
+
+
+def measure_in_words(row: Record, words: Language) -> str:
+    """Return the measure in the reader's language; its data name where there are no words for it."""
+    return words.known(f"measure.{row['measure']}", str(row["measure"]).replace("_", " "))
 
 
 def levels(rows: Sequence[Record], words: Language) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from sweval.errors import SwevalError
 from sweval.reporting.canvas import FONT
-from sweval.reporting.cells import Record, levels
+from sweval.reporting.cells import Record, levels, measure_in_words
 from sweval.reporting.item_plots import items
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
 from sweval.reporting.score_plots import scale
-from sweval.reporting.tables import SIDES, block, by_side, measure_in_words, records, side
+from sweval.reporting.tables import SIDES, block, by_side, records, side
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from sweval.errors import OutputError, did_you_mean
 from sweval.reporting import html
+from sweval.reporting.cells import measure_in_words
 from sweval.reporting.folder import write_folder
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.plots import forest_in_words, forest_picture
 from sweval.reporting.sentences import effect_sentences, outcome_sentences, question
 from sweval.reporting.spreadsheet_safe import csv_bytes
-from sweval.reporting.tables import block, measure_in_words, records, tables
+from sweval.reporting.tables import block, records, tables
 from sweval.result import CHECK
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sweval.errors import InstrumentError
-from sweval.reporting.cells import Record
+from sweval.reporting.cells import Record, level_of
 from sweval.reporting.language import Language, load_language
-from sweval.reporting.tables import block, by_side, design_in_words, level_of, records, service_in_words, side
+from sweval.reporting.tables import block, by_side, design_in_words, records, service_in_words, side
 from sweval.scoring.definition import instrument
 
 if TYPE_CHECKING:

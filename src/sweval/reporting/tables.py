@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sweval.reporting.cells import (
@@ -17,12 +16,13 @@ from sweval.reporting.cells import (
     finished,
     interval_cell,
     interval_column,
+    measure_in_words,
     number_cell,
     text_cell,
-    withheld_counts,
 )
 from sweval.reporting.change_table import CHANGE, change_table
 from sweval.reporting.language import Language, load_language
+from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
 from sweval.result import SERVICES
 
@@ -33,11 +33,10 @@ SIDES = ("direct", "indirect", "unknown")
 COMPARABLE = "person_total"
 _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the design did not choose
 _BESIDE = "coefficient_"  # the same coefficient tested in another way, such as coefficient_cr2
+_GROWTH = "difference in growth"  # in the method of such designs, which compare changes and adjust for no baseline
 _PARTIALLY_NESTED = "partially nested"  # in the method of such designs, whose arms differ in who is in a group
-_DESCRIPTIVE = ("baseline_mean", "baseline_sd", "mean", "sd")
 _RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
 _COMPONENT = re.compile(r"residual$|[^\[]+: ")  # `agency: (Intercept)`, a standard deviation of random effects
-_LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
 
 
 def records(tidy: pd.DataFrame) -> list[Record]:
@@ -61,7 +60,7 @@ def block(row: Record) -> str:
         return "effects"
     if measure == "sd" and metric is None and _COMPONENT.match(row["term"]):
         return "other"
-    if measure in _DESCRIPTIVE:
+    if measure in DESCRIPTIVE:
         return "participants"
     if measure in _RELIABILITY:
         return "reliability"
@@ -86,18 +85,6 @@ def by_side(rows: Iterable[Record]) -> list[Record]:
     return sorted(rows, key=lambda row: SIDES.index(side(row)))
 
 
-def level_of(term: str | None) -> str | None:
-    """Return the level inside a term.
-
-    Examples
-    --------
-    >>> level_of("arm[training]")
-    'training'
-    """
-    found = _LEVEL.search(term or "")
-    return found["level"] if found else None
-
-
 def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[Table, ...]:
     """Return every table that the rows fill, in the order of the report.
 
@@ -118,14 +105,14 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
-    for row in records(tidy):
+    for row in _with_units(records(tidy)):
         held.setdefault(block(row), []).append(row)
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
         "effects": _effects,
         "apart": _apart,
         "change": change_table,
         "safety": safety_table,
-        "participants": _participants,
+        "participants": participants_table,
         "reliability": _reliability,
         "icc": _icc,
         "coefficients": _coefficients,
@@ -134,15 +121,20 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     return tuple(make(held[name], words, small_cells) for name, make in makers.items() if name in held)
 
 
+def _with_units(rows: list[Record]) -> list[Record]:
+    """Return the rows with what their n counts: clients where a comparison has an effect on them, otherwise rows."""
+    of_clients = {row["comparison"] for row in rows if block(row) in ("effects", "apart", "change")}
+    return [row | {"unit": "clients" if row["comparison"] in of_clients else "rows"} for row in rows]
+
+
 def design_in_words(row: Record, words: Language) -> str:
     """Return who was assigned and whether the baseline was taken into account."""
     nested = _PARTIALLY_NESTED in row["method"].casefold()
     assigned = words.say("design.partially_nested" if nested else f"design.{row['level_assigned'] or 'unknown'}")
     if row["adjusted"] is None:
         return assigned
-    return words.say("locale.joiner").join(
-        [assigned, words.say("design.adjusted" if row["adjusted"] else "design.unadjusted")]
-    )
+    how = "growth" if _GROWTH in row["method"] else "adjusted" if row["adjusted"] else "unadjusted"
+    return words.say("locale.joiner").join([assigned, words.say(f"design.{how}")])
 
 
 def _effects(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -206,48 +198,6 @@ def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
         for row in by_side(rows)
     ]
     return finished("apart", columns, lines, words, [words.say("table.apart_note")])
-
-
-def _participants(rows: list[Record], words: Language, small_cells: int) -> Table:
-    columns = (
-        Column(name="outcome", label=words.say("column.outcome")),
-        Column(name="arm", label=words.say("column.arm")),
-        Column(name="n", label=words.say("column.n"), digits=0),
-        Column(name="clusters", label=words.say("column.clusters"), digits=0),
-        *(
-            Column(name=name, label=words.say(f"column.{name}"), digits=2)
-            for name in ("before_mean", "before_sd", "after_mean", "after_sd")
-        ),
-    )
-    lines: list[Row] = []
-    hidden = False
-    for (comparison, outcome), analysis in groupby(rows, key=lambda row: (row["comparison"], row["outcome"])):
-        arms: dict[str, dict[str, Record]] = {}
-        for row in analysis:
-            arms.setdefault(row["term"], {})[row["measure"]] = row
-        counts = {term: next(iter(found.values()))["n"] for term, found in arms.items()}
-        withheld = withheld_counts(counts, small_cells)
-        hidden = hidden or any(n is not None and n < small_cells for n in counts.values())
-        for term, found in arms.items():
-            small = counts[term] is not None and counts[term] < small_cells
-            values = [found[measure]["estimate"] if measure in found else None for measure in _DESCRIPTIVE]
-            count = count_cell(counts[term], words, small_cells)
-            lines.append(
-                Row(
-                    group=comparison,
-                    cells=(
-                        text_cell(outcome, words),
-                        text_cell(level_of(term) or term, words),
-                        Cell(text=words.say("table.withheld")) if term in withheld else count,
-                        count_cell(next(iter(found.values()))["clusters"], words, 0),
-                        *(number_cell(None if small else value, words, 2) for value in values),
-                    ),
-                )
-            )
-    notes = [words.say("table.participants_note")]
-    if hidden:
-        notes.append(words.say("table.suppressed_note", limit=small_cells))
-    return finished("participants", columns, lines, words, notes)
 
 
 def _reliability(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -337,7 +287,10 @@ def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
         Column(name="term", label=words.say("column.term")),
         Column(name="measure", label=words.say("column.measure")),
         Column(name="n", label=words.say("column.n"), digits=0),
+        Column(name="unit", label=words.say("column.unit")),
         interval_column("estimate", rows, words, digits=3),
+        Column(name="df", label=words.say("column.df"), digits=1),
+        Column(name="p", label=words.say("column.p"), digits=3),
     )
     lines = [
         Row(
@@ -347,7 +300,10 @@ def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
                 text_cell(row["term"], words),
                 text_cell(measure_in_words(row, words), words),
                 count_cell(row["n"], words, small_cells),
+                text_cell(None if row["n"] is None else words.say(f"unit.{row['unit']}"), words),
                 interval_cell(row, rows, words, digits=3),
+                number_cell(row["df"], words, 1),
+                Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
             )
         )
         for row in rows
@@ -358,11 +314,6 @@ def _other(rows: list[Record], words: Language, small_cells: int) -> Table:
 def service_in_words(row: Record, words: Language) -> str | None:
     """Return the service type in the reader's language."""
     return words.known(f"service.{row['service']}", row["service"]) if row["service"] else None
-
-
-def measure_in_words(row: Record, words: Language) -> str:
-    """Return the measure in the reader's language; its data name where there are no words for it."""
-    return words.known(f"measure.{row['measure']}", str(row["measure"]).replace("_", " "))
 
 
 def _grouped(rows: list[Record], key: str) -> dict[str, list[Record]]:

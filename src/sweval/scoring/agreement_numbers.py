@@ -60,10 +60,11 @@ def icc_rows(data: Ratings, conf_level: float) -> Rows:
     level = ms.raters / ms.error
     p_value = float(special.fdtrc(ms.k - 1, (ms.n - 1) * (ms.k - 1), level))
     if p_value < 0.05:
+        printed = "< .001" if p_value < 0.001 else f"= {p_value:.3f}"
         notes.append(
-            f"{CHECK}the raters differ in level (F({ms.k - 1}, {(ms.n - 1) * (ms.k - 1)}) = {level:.2f}, "
-            f"p = {p_value:.3f}): icc_2 counts this as disagreement, icc_3 leaves it out. How far raters differ is "
-            f"known from {ms.k} raters only: take the interval of icc_2_1_generalized."
+            f"{CHECK}the raters differ in level (F({ms.k - 1}, {(ms.n - 1) * (ms.k - 1)}) = {level:.2f}, p {printed}): "
+            f"icc_2 counts this as disagreement, icc_3 leaves it out. How far raters differ is known from "
+            f"{ms.k} raters only: take the interval of icc_2_1_generalized."
         )
     if agreement.estimate < 0 or consistency.estimate < 0:
         notes.append("An intraclass correlation below 0 is agreement worse than by chance: take it as none.")

@@ -84,7 +84,7 @@ def test_missing_is_nan_and_text_of_numbers_is_said() -> None:
         ([True, False], "yes/no"),
         ([True, None, False], "yes/no"),
         (["yes", "no", "yes"], "yes/no"),
-        (["improved", "not", "improved"], "yes/no"),
+        (["improved", "not", "improved"], "text with 2 different values"),
         (["1", "2", "unknown", "n.a.", "ten"], '3 of 5 values in "score" are not numbers'),
         (["1,5", "2,5", "3,5"], "3 of them have a decimal comma"),
         ([1.0, np.inf, -np.inf], '2 values in "score" are infinite'),

@@ -102,6 +102,19 @@ def cover_icc(n: int, raters: int, level: float) -> list[str]:
     return [f"{name},{made},{n},{raters},,,{count / DRAWS:.3f},,,,," for name, count in held.items()]
 
 
+def cover_bootstrap(kind: str, n: int, raters: int, scale: tuple, studies: int = 500, draws: int = 500) -> str:
+    """The percentile interval of bootstrap samples of units, for comparison."""
+    rng = np.random.default_rng(20260101)
+    true = coefficient(kind, rounded(rng, 400_000, raters, *scale), 5).estimate
+    held = given = 0
+    for _ in range(studies):
+        found = coefficient(kind, rounded(rng, n, raters, *scale), 5)
+        if 1 - found.estimate > 1e-12:
+            low, high = np.nanquantile(spread.bootstrap_draws(found, draws, rng), [0.025, 0.975])
+            held, given = held + (low <= true <= high), given + 1
+    return f"{kind} bootstrap,rounded,{n},{raters},5,{true:.3f},{held / given:.3f},,,,,"
+
+
 def main() -> None:
     print("kind,made,units,raters,categories,true,coverage,too_low,too_high,width,perfect,no_interval")
     two, rare, five = (0.6, [0.5, 0.5]), (0.7, [0.15, 0.85]), (0.6, [0.1, 0.2, 0.3, 0.25, 0.15])
@@ -115,6 +128,8 @@ def main() -> None:
                 print(cover(rounded, scale, kind, 5, n, raters), flush=True)
             for level in ("nominal", "ordinal", "interval", "ratio"):
                 print(cover(rounded, scale, f"alpha_{level}", 5, n, raters), flush=True)
+            for level in ("nominal", "ordinal"):
+                print(cover_bootstrap(f"alpha_{level}", n, raters, scale), flush=True)
             for level in (0.0, 0.1, 0.3):
                 print("\n".join(cover_icc(n, raters, level)), flush=True)
 

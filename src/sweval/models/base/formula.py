@@ -146,10 +146,15 @@ def _joined(reader: FormulaReader, random: Sequence[tuple[tuple[str, ...], list[
             out[factor_name(columns)] = _spelled(parts[0])
             continue
         single = [part[-1] for part in parts if part == ["1"] or (part[0] == "0" and _one_column(part[1:]))]
-        if len(single) < len(parts) or len(set(single)) < len(single):
+        twice = [one for one in single if single.count(one) > 1]
+        if twice:
+            reader.fail(
+                0, f'"{factor_name(columns)}" has the random effect "{twice[0]}" twice', "Leave one of them out."
+            )
+        if len(single) < len(parts):
             reader.fail(
                 0,
-                f'"{factor_name(columns)}" has several random terms that hold more than one effect each',
+                f'"{factor_name(columns)}" has several random terms, which leaves open what correlates',
                 "Write one term: (1 + x | g) where effects correlate, (1 + x || g) where they do not.",
             )
         head = [] if "1" in single else ["0"]

@@ -18,14 +18,22 @@ MOST_PROFILED = 20_000
 
 
 def wave_rows(facts: Facts, sample: Repeated, arm: str, labels: tuple[object, object]) -> list[Estimate]:
-    """Return mean and standard deviation of each arm (control first) at the last wave and at the baseline."""
+    """Return the clients of each arm (control first), and mean and standard deviation at the last wave and baseline."""
     rows = []
+    for side, label in ((~sample.treated, labels[0]), (sample.treated, labels[1])):
+        count = int(side.sum())
+        own: dict[str, Any] = {
+            "n": count,
+            "clusters": None if sample.cluster is None else len(np.unique(sample.cluster[side])),
+            "method": "clients with a value at any of the waves in use",
+        }
+        rows.append(facts.row(f"{arm}[{label_key(label)}]", "clients", float(count), **own))
     for prefix, wave in (("", len(sample.labels) - 1), ("baseline_", 0)):
         values, who = sample.at(wave)
         treated = sample.treated[who]
         for side, label in ((~treated, labels[0]), (treated, labels[1])):
             clusters = None if sample.cluster is None else len(np.unique(sample.cluster[who[side]]))
-            own: dict[str, Any] = {
+            own = {
                 "n": int(side.sum()),
                 "clusters": clusters,
                 "method": f"unadjusted, clients with a value at {sample.labels[wave]}",

@@ -128,16 +128,16 @@ def _extra(small: MixedFit, large: MixedFit) -> _Extra:
         If the smaller one is not contained in the larger.
     """
     if not _within(small.X, large.X):
-        raise _no_part("fixed terms")
+        raise _no_part("fixed terms", small, large)
     if not _residual_within(small, large):
-        raise _no_part("residual structure")
+        raise _no_part("residual structure", small, large)
     left = list(large.factors)
     grown = []
     variances = _residual_parameters(large) - _residual_parameters(small)
     for factor in small.factors:
         match = next((k for k, other in enumerate(left) if _contains(other, factor)), None)
         if match is None:
-            raise _no_part("random terms")
+            raise _no_part("random terms", small, large)
         other = left.pop(match)
         variances += _covariances(other) - _covariances(factor)
         if other.q > factor.q:
@@ -151,9 +151,13 @@ def _extra(small: MixedFit, large: MixedFit) -> _Extra:
     return extra
 
 
-def _no_part(what: str) -> DesignError:
+def _no_part(what: str, small: MixedFit, large: MixedFit) -> DesignError:
+    """Return the error of two models that do not nest: `what` the smaller has is not all in the larger."""
+    why = f"their {what} differ in both directions"
+    if what == "random terms" and large.X.shape[1] > small.X.shape[1]:
+        why = "the one has more random terms, the other more fixed terms"
     return DesignError(
-        f"neither model contains the other: their {what} differ in both directions.",
+        f"neither model contains the other: {why}.",
         where=_WHERE,
         fix="Compare a model with one that has more terms, or compare log-likelihoods and AIC yourself.",
     )

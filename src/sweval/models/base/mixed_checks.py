@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sweval.errors import DesignError
 from sweval.models.base.grouping import Grouping, nested
+from sweval.models.base.mixed_design import RandomPart
 from sweval.models.base.random_terms import RandomTerm
 from sweval.models.base.residual_terms import ResidualTerms
 from sweval.models.base.values import counted
@@ -109,6 +110,71 @@ def refuse_without_variation(
             where=where,
             fix='Use residual="independent", or name a column whose units hold several rows.',
         )
+
+
+def refuse_unidentified(
+    groupings: Sequence[Grouping], factors: Sequence[Factor], parts: Sequence[RandomPart], *, where: str
+) -> None:
+    """Refuse a random part with more variances and covariances than its units can show, whatever the outcome.
+
+    Parameters
+    ----------
+    groupings, factors, parts
+        Units, columns and names of every factor.
+    where
+        What to call the model in an error.
+
+    Raises
+    ------
+    DesignError
+        Naming the columns that are the same in all rows of each unit.
+    """
+    for own, factor, part in zip(groupings, factors, parts, strict=False):
+        if factor.q < 2 or _variances_told_apart(own.codes, factor):
+            continue
+        same = [name for k, name in enumerate(part.names) if name != "(Intercept)" and _same(own.codes, factor, k)]
+        if not same:
+            raise DesignError(
+                f'the data cannot tell the variances and covariances of "{part.name}" apart.',
+                where=where,
+                fix="Leave out a slope, or use || so that effects do not correlate.",
+            )
+        listed = " and ".join(f'"{name}"' for name in same)
+        raise DesignError(
+            f'{listed} {"is" if len(same) == 1 else "are"} the same in all rows of each "{part.name}", so its units '
+            "cannot show how that effect varies and correlates between them.",
+            where=where,
+            fix="Leave the slope out. For another variance in each category name its levels with ||, as in "
+            f'"0 || {same[0]} || ...".',
+        )
+
+
+def _variances_told_apart(codes: NDArray[np.integer], factor: Factor) -> bool:
+    """Tell whether no change of Psi leaves every `Z_i Psi Z_i'` as it is: those of its entries are independent."""
+    has, q = codes >= 0, factor.q
+    diagonal = factor.covariance == "diagonal"
+    columns = factor.Z[has]
+    if np.linalg.matrix_rank(columns) < q:
+        return True  # refused later, in words of its own
+    Z = columns if diagonal else np.linalg.qr(columns)[0]  # a full Psi has its like for other columns of the same span
+    products = np.zeros((int(codes.max()) + 1, q, q))
+    np.add.at(products, codes[has], Z[:, :, None] * Z[:, None, :])
+    pairs = [(k, k) for k in range(q)] if diagonal else [(a, b) for b in range(q) for a in range(b, q)]
+    one = np.eye(q)
+    turned = [products @ (np.outer(one[a], one[b]) + np.outer(one[b], one[a])) for a, b in pairs]
+    gram = np.array([[float(np.einsum("uab,uba->", x, y)) for y in turned] for x in turned])
+    length = np.sqrt(np.diag(gram))
+    if length.min() <= _SAME * length.max():
+        return False  # no unit holds both of two columns, so nothing shows how they correlate
+    return bool(np.linalg.eigvalsh(gram / np.outer(length, length))[0] > _SAME)
+
+
+def _same(codes: NDArray[np.integer], factor: Factor, k: int) -> bool:
+    """Tell whether no unit holds two values of a column."""
+    has = codes >= 0
+    first = np.zeros(int(codes.max()) + 1)
+    first[codes[has]] = factor.Z[has, k]
+    return bool((first[codes[has]] == factor.Z[has, k]).all())
 
 
 def _constant_within(y: Array, codes: NDArray[np.integer]) -> bool:

@@ -14,7 +14,7 @@ from sweval.errors import DesignError, did_you_mean
 from sweval.frames import wrap
 from sweval.models.base.complete_rows import CompleteRows, require_terms, take_rows
 from sweval.models.base.grouping import Grouping, group, refuse_reused
-from sweval.models.base.mixed_checks import refuse_doubles, refuse_without_variation
+from sweval.models.base.mixed_checks import refuse_doubles, refuse_unidentified, refuse_without_variation
 from sweval.models.base.mixed_design import MixedDesign, RandomPart, row_labels
 from sweval.models.base.random_terms import RandomTerm, effect_columns, random_columns
 from sweval.models.base.residual_terms import ResidualTerms
@@ -160,6 +160,7 @@ def mixed_data(frame: Any, request: MixedRequest, *, model: str) -> MixedData:
     X = np.column_stack([values for _, _, values in blocks])
     refuse_doubles(groupings, request.random, request.residual, where=where)
     refuse_without_variation(y[rows.keep], X, (groupings, factors), outcome=request.outcome, where=where)
+    refuse_unidentified(groupings, factors, parts, where=where)
     residual, classes = _residual(kept, request, groupings)
     labels = row_labels(frame)
     design = MixedDesign(

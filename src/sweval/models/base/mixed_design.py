@@ -84,6 +84,16 @@ class MixedDesign:
         """Return the levels of every categorical column, reference first."""
         return self.read.levels
 
+    def where_tested(self, term: Term) -> str:
+        """Return where a term's coefficients hold: `where arm is usual` in an interaction with arm; else nothing."""
+        others = [other for own in dict.fromkeys(self.terms) if set(term) < set(own) for other in own]
+        places = [
+            f"{name} is {self.levels[name][0] if name in self.levels else 0}"
+            for name in dict.fromkeys(others)
+            if name not in term
+        ]
+        return f"where {' and '.join(places)}" if places else ""
+
     def columns(self) -> tuple[str, ...]:
         """Return every column of fixed and random terms once."""
         return columns_of([*self.terms, *(term for part in self.random for term in part.terms)])

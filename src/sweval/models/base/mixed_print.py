@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sweval.models.base.mixed_result import MixedResult
 
 _COEFFICIENTS = ("estimate", "std_error", "df", "t", "p_value", "interval")
-_JOINT = ["joint test", "F", "df", "p_value"]
+_JOINT = ["joint test", "F", "df1", "df2", "p_value"]
 _SPREADS = ("variance component", "estimate", "interval")
 _BESIDE = "_kenward_roger"
 _WORDS = {"sd": "sd", "correlation": "correlation", "icc": "ICC"}
@@ -31,7 +31,7 @@ def printed(result: MixedResult) -> str:
             lines += ["", *_table(head, [_coefficient(row) for row in rows])]
     joint = [row for row in result.estimates if row.measure.startswith("wald")]
     if joint:
-        lines += ["", *_table(_JOINT, [_tested(row) for row in joint])]
+        lines += ["", *_table(_JOINT, [_tested(result, row) for row in joint])]
     spreads = [row for row in result.estimates if row.measure in _WORDS]
     if spreads:
         head = [heads.get(name, name) for name in _SPREADS]
@@ -51,9 +51,14 @@ def _coefficient(row: Estimate) -> list[str]:
     return [row.term, _number(row.estimate), _number(row.std_error), _df(row), t, _p(row), _interval(row)]
 
 
-def _tested(row: Estimate) -> list[str]:
-    name = f"{row.term}, Kenward-Roger" if row.measure.endswith(_BESIDE) else row.term
-    return [name, f"{row.estimate:.2f}", _df(row), _p(row)]
+def _tested(result: MixedResult, row: Estimate) -> list[str]:
+    """Return a joint test: which coefficients, where they hold if the term interacts with others, and both df."""
+    design = result.design
+    kept = [design.terms[k] for k in result.fitted.kept]
+    term = next(own for own in kept if ":".join(own) == row.term)
+    how = "Kenward-Roger" if row.measure.endswith(_BESIDE) else ""
+    name = ", ".join(part for part in (row.term, design.where_tested(term), how) if part)
+    return [name, f"{row.estimate:.2f}", str(kept.count(term)), _df(row), _p(row)]
 
 
 def _df(row: Estimate) -> str:

@@ -64,7 +64,8 @@ def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
             return Inference(df=asked, beside=False, notes=())
         note = (
             f'With {units} "{name}", fewer than {FEW_UNITS}, the tests of Kenward and Roger stand '
-            f'beside those of Satterthwaite, with "{BESIDE}" after the measure. They are the more cautious ones.'
+            f'beside those of Satterthwaite, with "{BESIDE}" after the measure; neither is '
+            "always the more cautious."
         )
         return Inference(df=asked, beside=True, notes=(note,))
     if fit.one_zero is not None and units >= FEWEST_AT_ZERO:
@@ -74,7 +75,7 @@ def inference_for(fit: MixedFit, units: int, name: str, asked: Df) -> Inference:
         )
         if not fit.reml:
             return Inference(df="satterthwaite", beside=False, notes=(f"{note}.",))
-        note += f'; Kenward and Roger\'s more cautious tests stand beside them, with "{BESIDE}" after the measure.'
+        note += f'; Kenward and Roger\'s tests stand beside them, with "{BESIDE}" after the measure.'
         return Inference(df="satterthwaite", beside=True, notes=(note,))
     if not fit.reml:
         note = (
@@ -203,5 +204,5 @@ def _joint_rows(fit: MixedFit, data: MixedData, facts: Facts, df: Df, notes: lis
         if not (np.isfinite(test.df_denominator) and test.df_denominator > 0):
             notes.append(f"No joint test of {name}: it has no degrees of freedom.")
             continue
-        rows.append(wald_row(facts, name, test, method=_F_WORDS[df]))
+        rows.append(wald_row(facts, name, test, method=_F_WORDS[df], at=data.design.where_tested(term)))
     return rows

@@ -110,13 +110,13 @@ def coefficient_rows(facts: Facts, terms: tuple[str, ...], tests: tuple[Tested, 
     return rows
 
 
-def wald_row(facts: Facts, name: str, test: WaldTest, *, method: str) -> Estimate:
-    """Return the row of a joint test; `method` names the test, to which the numbers of df are added."""
+def wald_row(facts: Facts, name: str, test: WaldTest, *, method: str, at: str = "") -> Estimate:
+    """Return the row of a joint test; `method` names the test, to which the numbers of df and where it is are added."""
     return facts.row(
         name,
         "wald",
         test.statistic,
-        method=f"{method} F test of {test.df_numerator} coefficients; df = denominator",
+        method=f"{method} F test of {test.df_numerator} coefficients{at and f', {at}'}; df = denominator",
         statistic=test.statistic,
         df=test.df_denominator,
         p_value=test.p_value,

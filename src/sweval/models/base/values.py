@@ -136,8 +136,15 @@ def numbers(column: pd.Series, *, where: str) -> tuple[NDArray[np.float64], list
         failed = filled & np.isnan(values)
         if failed.any():
             bad = [str(value) for value in text[failed]]
-            if (len(set(bad)) <= 2 and failed.sum() == filled.sum()) or {value.casefold() for value in bad} <= _YES_NO:
+            if {value.casefold() for value in bad} <= _YES_NO:
                 raise _binary(str(name), where)
+            if len(set(bad)) == 2 and failed.sum() == filled.sum():
+                raise DesignError(
+                    f'"{name}" holds text with 2 different values, not numbers.',
+                    where=where,
+                    fix="If one of them is an event, code it as 1 and the other as 0; ClusterRobust with "
+                    'family="binomial" then gives risks and odds ratios.',
+                )
             comma = sum(bool(_COMMA.fullmatch(value)) for value in bad)
             raise DesignError(
                 f'{int(failed.sum())} of {int(filled.sum())} values in "{name}" are not numbers.',
