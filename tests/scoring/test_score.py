@@ -319,3 +319,13 @@ def test_a_few_cells_of_text_are_counted_and_not_called_labels() -> None:
     assert "some cells are no whole numbers in phq_4 (2 of 40 answers)" in message
     assert "canary" not in message
     assert "label" not in message
+
+
+def test_columns_listed_in_another_order_than_their_numbers_are_pointed_out() -> None:
+    names = [f"phq_{k}" for k in (1, 2, 4, 3, 5, 6, 7, 8, 9)]
+    frame = pd.DataFrame([[0] * 9], columns=names)
+    notes = score_with_notes(frame, "phq9", items=names).notes
+    assert any(note.startswith("Check: phq9") and "phq_3 stands after phq_4" in note for note in notes)
+    for fine in ([f"phq_{k}" for k in range(1, 10)], [f"q{k}_mood" for k in range(10, 100, 10)], list("abcdefghi")):
+        listed = score_with_notes(frame.set_axis(fine, axis=1), "phq9", items=fine).notes
+        assert not any("stands after" in note for note in listed)

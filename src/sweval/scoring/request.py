@@ -104,6 +104,19 @@ def _padded(item_id: str, place: re.Match[str]) -> str:
     return item_id.zfill(int(width))
 
 
+def disorder_note(instrument: Instrument, columns: Sequence[Column]) -> list[str]:
+    """Note listed columns whose names are numbered in another order than the items."""
+    ends = [re.search(r"(\d+)\D*$", column.name) for column in columns]
+    numbers = [int(end[1]) for end in ends if end]
+    if len(numbers) < len(columns) or len(set(numbers)) < len(numbers) or numbers == sorted(numbers):
+        return []
+    place = next(k for k in range(1, len(numbers)) if numbers[k] < numbers[k - 1])
+    return [
+        f"Check: {instrument.id} takes its items in the instrument's order, but {columns[place].name} stands after "
+        f"{columns[place - 1].name}. List the columns in item order, or name another numbering with order=."
+    ]
+
+
 def missing_codes(missing: Sequence[RawCode] | RawCode) -> tuple[RawCode, ...]:
     """Return the codes that stand for no answer, each once; NaN needs no declaring."""
     codes = (missing,) if isinstance(missing, (int, float, str)) else missing

@@ -19,7 +19,7 @@ from sweval.scoring.fit import refuse_misfits
 from sweval.scoring.lazy import LazyScores
 from sweval.scoring.notes import Tally, scoring_notes, unreversed_note
 from sweval.scoring.records import Instrument
-from sweval.scoring.request import CodingArgument, Column, RawCode, missing_codes, request
+from sweval.scoring.request import CodingArgument, Column, RawCode, disorder_note, missing_codes, request
 
 _SAMPLE = 20_000
 """So many rows, evenly spread, are enough to see whether an item runs against the others."""
@@ -166,6 +166,12 @@ class Asked:
         """Return the item columns with their codes; raises InstrumentError where they do not fit the instrument."""
         return request(self.instrument, self.items, self.coding, self.missing, self.order)
 
+    def disorder_note(self) -> list[str]:
+        """Note columns that seem to be listed in another order than the items."""
+        if self.order is not None or isinstance(self.items, str):
+            return []
+        return disorder_note(self.instrument, self.columns())
+
 
 def _score(frame: Any, asked: Asked, variant: str | None, *, with_notes: bool) -> Scored:
     whole, wrapped = asked.instrument, wrap(frame)
@@ -177,7 +183,7 @@ def _score(frame: Any, asked: Asked, variant: str | None, *, with_notes: bool) -
     found = whole.of_variant(variant or "")
     added = added_columns(found)
     refuse_taken(wrapped, found, added)
-    notes = left_out(whole, found) if with_notes else []
+    notes = [*asked.disorder_note(), *left_out(whole, found)] if with_notes else []
     if isinstance(wrapped, nw.LazyFrame):
         lazy = LazyScores(wrapped, found, columns, asked.missing)
         refuse_misfits(found, lazy.facts)

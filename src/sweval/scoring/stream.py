@@ -90,7 +90,7 @@ def score_parts(
         tallies = _added(tallies, counted)
         write(scored)
     refuse_misfits(found, facts)
-    return (*left_out(whole, found), *scoring_notes(found, facts, tallies, unasked))
+    return (*asked.disorder_note(), *left_out(whole, found), *scoring_notes(found, facts, tallies, unasked))
 
 
 def _joined(old: Facts, new: Facts) -> Facts:
