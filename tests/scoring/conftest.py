@@ -69,7 +69,7 @@ def plain_score(
                 out[f"{scale.column}_se"] = match[0][2] if match else None
         elif scale.op == "weighted":
             parts = [values[part.id] for part in scale.parts]
-            whole = None not in parts
+            whole = None not in parts and _within_limits(scale, answers)
             values[scale.id] = sum(w * x for w, x in zip(scale.weights, parts, strict=True)) if whole else None
         else:
             values[scale.id] = _of_items(instrument, scale, answers)
@@ -103,7 +103,7 @@ def _of_items(instrument: Instrument, scale: Scale, answers: dict[str, int | Non
     size, rule = len(scale.items), scale.missing
     if not counted or size - len(counted) > rule.max_missing:
         return None
-    if any(sum(answers[name] is None for name in limit.items) > limit.max_missing for limit in rule.limits):
+    if not _within_limits(scale, answers):
         return None
     mean = sum(counted) / len(counted)
     if scale.op == "any":
@@ -116,6 +116,12 @@ def _of_items(instrument: Instrument, scale: Scale, answers: dict[str, int | Non
         value = mean * size
         value = math.floor(value + 0.5) if rule.rounded else value
     return value if scale.cap is None else min(value, scale.cap)
+
+
+def _within_limits(scale: Scale, answers: dict[str, int | None]) -> bool:
+    return all(
+        sum(answers[name] is None for name in limit.items) <= limit.max_missing for limit in scale.missing.limits
+    )
 
 
 def _band(bands: tuple, value: float) -> str:

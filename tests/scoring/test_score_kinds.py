@@ -87,6 +87,38 @@ def test_a_mean_is_rescaled_and_rounded_half_up(tmp_path: Path) -> None:
     assert found["odd_tenth"].tolist() == [1, 2.3, 1.3]  # 9 / 4 and 5 / 4, halves go up
 
 
+def test_a_score_made_of_scores_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    text = SIX + (
+        "[missing]\nmax_missing = 1\nverified = true\n"
+        '[[scores]]\nid = "a"\nop = "mean"\nitems = [1, 3]\n[[scores]]\nid = "b"\nop = "mean"\nitems = [4, 5]\n'
+        '[[scores]]\nid = "both"\nop = "weighted"\nof = ["a", "b"]\nweights = [1, 1]\n'
+        "missing = { verified = true, limits = [{ items = [1, 3, 4, 5], max_missing = 1 }] }\n"
+    )
+    rows = [[2, 1, 2, 3, 3, 1], [2, 1, nan, 3, 3, nan], [2, 1, nan, 3, nan, 1], [nan, 1, nan, 3, 3, 1]]
+    path = defined(tmp_path, text)
+    found = scored(path, rows)
+    assert found["odd_a"].isna().tolist() == [False, False, False, True]
+    assert found["odd_both"].tolist()[:2] == [5, 5]
+    assert found["odd_both"].isna().tolist() == [False, False, True, True]
+    frame = pd.DataFrame(rows, columns=[f"x_{k}" for k in range(1, 7)])
+    notes = score_with_notes(frame, path, items="x_{item}").notes
+    assert (
+        "odd_both: 2 of 4 rows have no score because a score that it is made of is missing or more than 1 of 4 items "
+        "were left out." in notes
+    )
+
+
+def test_a_table_reads_the_points_of_its_score(tmp_path: Path) -> None:
+    text = SIX + (
+        '[[scores]]\nid = "raw"\nop = "sum"\nitems = [1, 2]\n'
+        "points = [{ items = [1], codes = { 1 = 2, 2 = 1, 3 = 0 } }]\n"
+        '[[scores]]\nid = "T"\nop = "table"\nof = ["raw"]\n'
+        '[[scores.tables]]\nsource = "x"\nverified = true\nrows = [[1, 30], [2, 40], [3, 50], [4, 60], [5, 70]]\n'
+    )
+    found = scored(defined(tmp_path, text), [[1, 1, 1, 1, 1, 1], [3, 3, 1, 1, 1, 1], [2, 2, 1, 1, 1, 1]])
+    assert found["odd_T"].tolist() == [70, 30, 50]
+
+
 def test_limits_on_other_items_take_a_score_away(tmp_path: Path) -> None:
     text = SIX + (
         "[missing]\nmax_missing = 1\nverified = true\nlimits = [{ items = [1, 2, 3, 4, 5, 6], max_missing = 2 }]\n"
@@ -192,6 +224,10 @@ def test_answers_that_ask_for_action_are_counted(tmp_path: Path) -> None:
         ('[[scores]]\nid = "b"\nop = "weighted"\nof = ["c"]\nweights = [1]', 'there is no score "c" before this one'),
         ('[[scores]]\nid = "b"\nop = "weighted"\nof = ["a"]\nweights = [1, 2]', "must be 1 numbers"),
         ('[[scores]]\nid = "b"\nop = "weighted"\nof = ["a"]\nweights = [1]\ncap = 3', "is decided by the scores"),
+        (
+            '[[scores]]\nid = "b"\nop = "weighted"\nof = ["a"]\nweights = [1]\nmissing = { max_missing = 1 }',
+            "missing: is decided by the scores",
+        ),
         ('[[scores]]\nid = "b"\nop = "sum"\nof = ["a"]', 'is for scores with op "table" or "weighted"'),
         ('[[scores]]\nid = "b"\nop = "mean"\nmissing = { max_missing = 1, fill = "zero" }', "applies to sums only"),
         (

@@ -36,7 +36,11 @@ def _fact(fact: Fact, name: str) -> Iterator[str]:
     mark = "" if fact.checked else f" [{NOT_CHECKED}]"
     width = max((len(left) for left, _ in fact.rows), default=0)
     for place, (left, right) in enumerate(fact.rows):
-        start = (name if place == 0 else "").ljust(_INDENT) + left.ljust(width) + "  "
+        start = (name if place == 0 else "").ljust(_INDENT)
+        if width > _WIDTH // 2:
+            yield from _wrapped(f"{left}: {right}", start, " " * (_INDENT + 2))
+            continue
+        start += left.ljust(width) + "  "
         yield from _wrapped(right, start, " " * len(start))
     if fact.text or not fact.rows:
         bullet = "- " if fact.name in _LISTED else ""

@@ -163,8 +163,8 @@ def _missing(scale: Scale) -> Fact:
     if scale.op == "table":
         return Fact(name="missing", text=f"no score without {scale.parts[0].column}")
     if scale.op == "weighted":
-        return Fact(name="missing", text="no score if one of its parts is missing")
-    if rule.max_missing:
+        text = "no score if one of its parts is missing"
+    elif rule.max_missing:
         rounded = ", rounded to a whole number" if rule.rounded else ""
         upto = "one missing answer" if rule.max_missing == 1 else f"up to {rule.max_missing} missing answers"
         are, count = ("is", "counts") if rule.max_missing == 1 else ("are", "count")
@@ -176,7 +176,8 @@ def _missing(scale: Scale) -> Fact:
         text += f", nor with more than {limit.max_missing} missing among items {_listed(limit.items)}"
     whose = "the authors' rule: " if rule.by_authors and rule.source else ""
     origin = f" ({whose}{rule.source})" if rule.source else ""
-    return Fact(name="missing", text=text + origin, checked=rule.verified or not rule.max_missing)
+    plain = not rule.limits and (scale.op == "weighted" or not rule.max_missing)
+    return Fact(name="missing", text=text + origin, checked=rule.verified or plain)
 
 
 def _shared_points(instrument: Instrument) -> dict[str, dict[int, int]]:

@@ -151,9 +151,11 @@ def _made_of_scores(
     place: str, table: ScoreTable, column: str, known: Known, problems: checks.Problems
 ) -> Scale | None:
     *_, made = known
-    for name in ("items", "missing", "points", "cap"):
-        if getattr(table, name):
-            problems.add(f"{place}.{name}", f'is decided by the scores in "of" where op is "{table.op}".')
+    own = table.missing or MissingRule()
+    filled = own.max_missing or own.rounded or own.fill != "mean" or (own.limits and table.op == "table")
+    decided = {"items": table.items, "missing": filled, "points": table.points, "cap": table.cap}
+    for name in (name for name, value in decided.items() if value):
+        problems.add(f"{place}.{name}", f'is decided by the scores in "of" where op is "{table.op}".')
     unknown = [name for name in table.of if name not in made]
     for name in unknown:
         problems.add(f"{place}.of", f'there is no score "{name}" before this one. {did_you_mean(name, made)}')
@@ -173,14 +175,15 @@ def _made_of_scores(
         checks.check_tables(f"{place}.tables", table.tables, problems)
         results = [row[1] for entry in table.tables for row in entry.rows if len(row) > 1]
         ends = (min(results), max(results)) if results else (math.nan, math.nan)
-        return Scale(**common, range=ends, missing=parts[0].missing, tables=table.tables)
+        return Scale(**common, range=ends, missing=parts[0].missing, points=parts[0].points, tables=table.tables)
     if len(table.weights) != len(parts):
         problems.add(f"{place}.weights", f"must be {len(parts)} numbers, one for each score in of.")
         return None
     spans = [sorted((weight * part.range[0], weight * part.range[1]))
              for weight, part in zip(table.weights, parts, strict=True)]  # fmt: skip
     ends = (sum(low for low, _ in spans), sum(high for _, high in spans))
-    rule = MissingRule(max_missing=max(len(members) - 1, 0))
+    checks.check_rule(place, own, "weighted", members, known[0], problems)
+    rule = replace(own, max_missing=max(len(members) - 1, 0))
     return Scale(**common, range=ends, missing=rule, weights=table.weights)
 
 

@@ -156,7 +156,9 @@ def _weighted(scale: Scale, made: dict[str, Scored], columns: dict[str, Codes], 
     for name in scale.items:
         answered += columns[name] != fills[name]
     bands = band_numbers(scale, values).astype(np.uint8) if scale.bands else None
-    return Scored(scale=scale, values=values, errors=None, bands=bands, answered=answered)
+    out = Scored(scale=scale, values=values, errors=None, bands=bands, answered=answered)
+    _limit(out, columns, fills)
+    return out
 
 
 def _score(scale: Scale, instrument: Instrument, columns: dict[str, Codes], plan: Layout) -> Scored:
@@ -200,8 +202,7 @@ def _score(scale: Scale, instrument: Instrument, columns: dict[str, Codes], plan
             np.take(bands, place, out=out.bands[part], mode="clip")
 
     in_threads(work, range(0, rows, _CHUNK), rows)
-    if scale.missing.limits:
-        _limit(out, columns, fills_of(instrument, plan))
+    _limit(out, columns, fills_of(instrument, plan))
     return out
 
 

@@ -93,7 +93,8 @@ class LazyScores:
             total = nw.col(_value(scale.parts[0])) * scale.weights[0]
             for weight, part in zip(scale.weights[1:], scale.parts[1:], strict=True):
                 total = total + nw.col(_value(part)) * weight
-            frame = frame.with_columns(**{_value(scale): _last_steps(scale, total)})
+            value, within = _last_steps(scale, total), _within_limits(scale)
+            frame = frame.with_columns(**{_value(scale): nw.when(*within).then(value) if within else value})
         return frame
 
     def _safety(self) -> nw.Expr:
@@ -164,10 +165,7 @@ class LazyScores:
         if scale.cap is not None:
             value = nw.when(value > scale.cap).then(nw.lit(float(scale.cap))).otherwise(value)
         enough = answered >= max(members - scale.missing.max_missing, 1)
-        for limit in scale.missing.limits:
-            given = _count(~nw.col(_code(name)).is_null() for name in limit.items)
-            enough = enough & (given >= len(limit.items) - limit.max_missing)
-        return nw.when(enough).then(_last_steps(scale, value))
+        return nw.when(enough, *_within_limits(scale)).then(_last_steps(scale, value))
 
     def _collect(self, raw: dict[str, nw.Expr]) -> tuple[list[Facts], list[Tally], list[int]]:
         """Collect the one aggregate that checks and counts."""
@@ -285,6 +283,14 @@ def _last_steps(scale: Scale, value: nw.Expr) -> nw.Expr:
         return value
     whole = (value * 10.0**scale.decimals + 0.5).floor()
     return (whole / 10.0**scale.decimals).round(scale.decimals)  # some engines divide by multiplying with 0.1
+
+
+def _within_limits(scale: Scale) -> list[nw.Expr]:
+    """Return a condition for each limit on what may be missing among other items."""
+    return [
+        _count(~nw.col(_code(name)).is_null() for name in limit.items) >= len(limit.items) - limit.max_missing
+        for limit in scale.missing.limits
+    ]
 
 
 def _looked_up(scale: Scale, value: nw.Expr, *, place: int) -> nw.Expr:

@@ -59,8 +59,11 @@ def scoring_notes(
 
 def _missing_notes(tally: Tally) -> list[str]:
     scale, members = tally.scale, len(tally.scale.items)
+    lost = " or ".join(f"more than {limit.max_missing} of {len(limit.items)} items were left out"
+                       for limit in scale.missing.limits)  # fmt: skip
     if scale.op == "weighted":
-        return _without(scale, tally.rows, tally.rows - tally.scored, "a score that it is made of is missing")
+        reason = "a score that it is made of is missing" + (f" or {lost}" if lost else "")
+        return _without(scale, tally.rows, tally.rows - tally.scored, reason)
     needed = max(members - scale.missing.max_missing, 1)
     partial = {count: rows for count, rows in tally.by_answered.items() if needed <= count < members and rows}
     enough = sum(rows for count, rows in tally.by_answered.items() if count >= needed)
@@ -77,8 +80,6 @@ def _missing_notes(tally: Tally) -> list[str]:
         f"fewer than {needed} of {members} items were" if scale.missing.max_missing else f"not all {members} items were"
     )
     notes += _without(scale, tally.rows, tally.rows - enough, f"{few} answered")
-    lost = " or ".join(f"more than {limit.max_missing} of {len(limit.items)} items were left out"
-                       for limit in scale.missing.limits)  # fmt: skip
     return notes + _without(scale, tally.rows, enough - tally.scored, lost or "its table has no row for their value")
 
 
