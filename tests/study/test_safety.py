@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sweval.reporting.report import report, to_check
 from sweval.reporting.tables import tables
 from sweval.result import Result
 from sweval.scoring.definition import instrument
+from sweval.study import Study
 from sweval.study.safety import safety_counts
 
 PHQ9 = instrument("phq9")
@@ -83,3 +85,20 @@ def test_few_clients_are_hidden_in_the_report_and_none_and_many_are_shown(tmp_pa
         page = (folder / "report.html").read_text(encoding="utf-8")
         assert f"<h2>{heading}</h2>" in page
         assert "&lt;11" in page
+
+
+def test_a_study_counts_the_clients_of_each_wave(write_study: Callable[..., Path], rows: pd.DataFrame) -> None:
+    path = write_study(rows)
+    result = Study.read(path).run()
+    ninth = rows["phq_9"].between(1, 3)
+    expected = {
+        f"wave[{wave}]": (float(rows.loc[ninth & (rows["wave"] == wave), "id"].nunique()), 120, 0.0)
+        for wave in ("pre", "post")
+    }
+    assert counts(result) == expected
+    assert all(given for given, *_ in expected.values())
+    said = [note for note in to_check(result.notes) if "phq9_safety" in note]
+    assert len(said) == 1
+    assert [row.measure for row in result.estimates][-2:] != ["safety", "safety_unanswered"]  # reliability comes after
+    page = report(result, path.parent / "out")[-2].read_text(encoding="utf-8")
+    assert page.index("Answers that ask for action") < page.index("Who took part")

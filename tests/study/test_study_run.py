@@ -13,6 +13,7 @@ import pytest
 import sweval as sw
 from sweval.errors import StudyError, SwevalError
 from sweval.study import Study
+from sweval.study.safety import safety_counts
 
 Writer = Callable[..., Path]
 
@@ -38,6 +39,7 @@ def test_a_study_is_its_parts(rows: pd.DataFrame, write_study: Writer) -> None:
     parts = [  # effects come first: they are what the reader of effects.csv looks for
         design.fit(scored, "phq9_total"),
         design.fit(scored, "days_waited", better="lower"),
+        safety_counts(scored, sw.instrument("phq9"), client="id", wave="wave"),
         sw.reliability(baseline, "phq9", items="phq_{item}", missing=[9]),
     ]
     wanted = sum(parts, start=parts[0].__class__(estimates=())).in_study("Twelve agencies")
@@ -82,7 +84,10 @@ def test_inputs_are_known_by_their_checksum(rows: pd.DataFrame, write_study: Wri
 
 def test_without_comparisons_there_are_scores_and_their_reliability(rows: pd.DataFrame, write_study: Writer) -> None:
     result = Study.read(write_study(rows, WITHOUT_COMPARISONS)).run()
-    assert set(result.tidy()["measure"]) == {"alpha", "alpha_standardized", "sem", "item_rest_r"}
+    safety = ["safety", "safety_unanswered"]
+    assert result.tidy()["measure"].tolist()[:2] == safety
+    reliability = sw.reliability(rows, "phq9", items="phq_{item}").tidy()["measure"]
+    assert set(result.tidy()["measure"]) == {*safety, *reliability}
     assert "phq9: reliability is from all 240 rows." in result.notes
 
 
@@ -90,7 +95,7 @@ def test_a_scale_without_reliability_is_a_note_not_an_error(rows: pd.DataFrame, 
     text = WITHOUT_COMPARISONS
     few = rows.head(2)
     result = Study.read(write_study(few, text)).run()
-    assert result.estimates == ()
+    assert {row.outcome for row in result.estimates} == {"phq9_safety"}
     assert any(note.startswith("phq9: no reliability was computed.") for note in result.notes)
 
 
