@@ -18,8 +18,6 @@ version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb", "sphinx_copybutton", "walk"]
 exclude_patterns = ["_build"]
-if not (Path(__file__).parent / "explain" / "error_rates.csv").exists():
-    exclude_patterns.append("explain/error_rates.md")  # it shows the table that `nox -s simulate` writes
 source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
 default_role = "literal"  # docstrings mark code with single backticks
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -126,3 +126,16 @@ def test_bars_catch_a_wrong_rate() -> None:
         assert len(script.misses(replace(good, **change))) == 1
     assert script.misses(replace(good, singular=0.051, default=0.02)) == []
     assert len(script.misses(replace(good, singular=0.051, default=0.0198))) == 1
+
+
+def test_the_table_of_the_documentation_is_of_the_whole_simulation_and_misses_nothing() -> None:
+    path = Path(__file__).resolve().parents[3] / "docs" / "explain" / "error_rates.csv"
+    table = pd.read_csv(path)
+    cells = [tuple(row) for row in table[["clusters", "treated", "sizes", "icc"]].itertuples(index=False)]
+    assert sorted(cells) == sorted((c.clusters, c.treated, c.sizes, c.icc) for c in script.cells())
+    assert len(set(cells)) == 80
+    assert (table["replications"] == 5000).all()
+    assert table["misses"].isna().all()
+    names = [field.name for field in fields(script.Rates)]
+    for row in table[names].to_dict("records"):
+        assert script.misses(script.Rates(**row)) == []
