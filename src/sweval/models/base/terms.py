@@ -183,6 +183,11 @@ def read_columns(
             notes += said
         else:
             coded[name] = _levels(table[name], reference.get(name), where=where)
+            if name not in reference and _numbers_as_text(table[name], coded[name][0]):
+                notes.append(
+                    f'"{name}" is stored as text but holds only numbers; it entered as a category with '
+                    f"{len(coded[name][0])} levels. If it is a quantity, make it a number."
+                )
     return Read(numeric=numeric, coded=coded, notes=tuple(notes))
 
 
@@ -270,6 +275,16 @@ def _levels(column: pd.Series, reference: object, *, where: str) -> tuple[list[s
     place = np.full(len(labels), -1, dtype=np.intp)
     place[order] = np.arange(len(order))
     return [labels[number] for number in order], place[codes]
+
+
+def _numbers_as_text(column: pd.Series, labels: Sequence[str]) -> bool:
+    """Tell whether a column that nobody made a category holds texts that all are numbers."""
+    if str(column.dtype) in ("category", "bool", "boolean"):
+        return False
+    try:
+        return bool(np.isfinite([float(label) for label in labels]).all())
+    except ValueError:
+        return False
 
 
 class _Parser:
