@@ -6,23 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-import numpy as np
-
 from sweval.errors import DesignError, did_you_mean
-from sweval.frames import take
 from sweval.models.base.design import Design, check_level, located, names
 from sweval.models.base.formula import parse_fixed, parse_formula
 from sweval.models.base.grouping import highest
-from sweval.models.base.mixed_data import MixedData, MixedRequest, mixed_data
+from sweval.models.base.mixed_data import MixedRequest, mixed_data
+from sweval.models.base.mixed_notes import notes_on_clients, notes_on_shares, notes_on_terms
 from sweval.models.base.mixed_result import MixedResult
 from sweval.models.base.mixed_rows import fixed_rows, inference_of, notes_on_fit
-from sweval.models.base.random_terms import RandomTerm, parse_random
+from sweval.models.base.random_terms import RandomTerm, formula_term, parse_random
 from sweval.models.base.residual_terms import ResidualTerms, parse_residual
 from sweval.models.base.rows import Facts
-from sweval.models.base.values import counted, keyed
 from sweval.models.base.variance_rows import notes_on_limits, variance_rows
 from sweval.models.engine.mixed.fit import Df, mixed_fit
-from sweval.result import BETTER, CHECK, Fit
+from sweval.result import BETTER, Fit
 
 _METHODS = ("REML", "ML")
 
@@ -229,8 +226,9 @@ class MixedModel(Design):
             singular=fitted.any_singular,
             engine="sweval mixed",
         )
-        notes = [*data.notes, *self._repeated(frame, data), *notes_on_fit(fitted, data), *tests.notes, *said]
-        notes += notes_on_limits(components)
+        notes = [*data.notes, *notes_on_clients(frame, data, self.client, self.wave, where=self.where)]
+        notes += [*notes_on_fit(fitted, data), *notes_on_terms(data, request.outcome), *tests.notes, *said]
+        notes += [*notes_on_shares(data, components), *notes_on_limits(components)]
         return MixedResult(
             estimates=(*fixed, *components),
             fits=(record,),
@@ -275,19 +273,9 @@ class MixedModel(Design):
     def _model(self, random: tuple[RandomTerm, ...], residual: ResidualTerms) -> str:
         """Return the model in one line."""
         fixed = self.fixed.rpartition("~")[2].strip()
-        effects = [f"({self.random[key]} | {term.name})" for key, term in zip(self.random, random, strict=True)]
+        effects = [
+            formula_term(self.random[key], term.factor, diagonal=term.diagonal)
+            for key, term in zip(self.random, random, strict=True)
+        ]
         text = " + ".join([fixed, *effects])
         return text if residual.kind == "independent" else f"{text}, residuals {residual.spelled}"
-
-    def _repeated(self, frame: Any, data: MixedData) -> list[str]:
-        """Return a note where clients have several rows and nothing in the model says so."""
-        if self.client is None or any(self.client in grouping.columns for grouping in data.groupings):
-            return []
-        codes = keyed(take(frame, [self.client], where=self.where)[self.client], as_label=False)[0][data.design.rows]
-        several = int((np.bincount(codes[codes >= 0]) > 1).sum())
-        if not several:
-            return []
-        return [
-            f"{CHECK}{counted(several, 'client')} have several rows, and the model takes them as different clients. "
-            f'Add "{self.client}" to random, or choose one wave.'
-        ]

@@ -36,7 +36,7 @@ class _Extra:
 def likelihood_ratio(first: Model, second: Model) -> Result:
     """Return the test of the smaller model against the larger; see `MixedResult.likelihood_ratio`."""
     _same_rows(first, second)
-    small, large = sorted((first, second), key=lambda model: _parameters(model[0]))
+    small, large = sorted((first, second), key=lambda model: parameters(model[0]))
     extra = _extra(small[0], large[0])
     method, (small_fit, large_fit) = _comparable(small[0], large[0], refit=extra.fixed > 0)
     statistic = 2 * (_in_any_units(large_fit) - _in_any_units(small_fit))
@@ -103,8 +103,8 @@ def _same_rows(first: Model, second: Model) -> None:
         raise DesignError("the models have different weights.", where=_WHERE, fix="Fit both with the same weights.")
 
 
-def _parameters(fit: MixedFit) -> int:
-    """Return the number of parameters."""
+def parameters(fit: MixedFit) -> int:
+    """Return the number of parameters: of the fixed effects, the random effects and the residuals."""
     return len(fit.coefficients) + _residual_parameters(fit) + sum(_covariances(factor) for factor in fit.factors)
 
 

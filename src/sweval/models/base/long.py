@@ -87,7 +87,7 @@ def occasions(table: pd.DataFrame, outcome: str, roles: Roles) -> list[Occasion]
             )
     used = np.isin(wave, [number for number in [before, *after] if number is not None]) & (client >= 0)
     if roles.client is not None:
-        _refuse_duplicates(client, wave, used, roles)
+        refuse_duplicates(client, wave, used, (roles.client, roles.wave), where=roles.where)
     found = []
     for number in after:
         here = _rows_at(client, wave, number, count)
@@ -285,18 +285,26 @@ def _covariate_rows(
     return first, [f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.']
 
 
-def _refuse_duplicates(client: Positions, wave: Positions, used: NDArray[np.bool_], roles: Roles) -> None:
-    """Refuse two rows for the same client at the same wave."""
-    rows = np.flatnonzero(used)
-    pair = client[rows] * (int(wave.max(initial=0)) + 1) + wave[rows]
+def refuse_duplicates(
+    client: Positions,
+    wave: Positions,
+    used: NDArray[np.bool_],
+    names: tuple[str | None, str | None],
+    *,
+    where: str,
+    rows: Positions | None = None,
+) -> None:
+    """Refuse two rows for the same client at the same wave; `rows` are their places in the data (all by default)."""
+    at = np.flatnonzero(used)
+    pair = client[at] * (int(wave.max(initial=0)) + 1) + wave[at]
     _, inverse, counts = np.unique(pair, return_inverse=True, return_counts=True)
-    twice = np.flatnonzero(counts > 1)
+    twice = at[counts[inverse] > 1]
     if twice.size:
-        rows = rows[counts[inverse] > 1]
+        shown = _numbered(twice if rows is None else rows[twice])
         raise DesignError(
-            f"{counted(twice.size, 'client')} with several rows at the same wave (rows {_numbered(rows)}).",
-            where=roles.where,
-            fix=f'Keep one row per "{roles.client}" and "{roles.wave}"; data rows are counted from 1.',
+            f"{counted(len(np.unique(client[twice])), 'client')} with several rows at the same wave (rows {shown}).",
+            where=where,
+            fix=f'Keep one row per "{names[0]}" and "{names[1]}"; data rows are counted from 1.',
         )
 
 

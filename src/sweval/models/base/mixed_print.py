@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from sweval.models.base.likelihood_ratio import parameters
 from sweval.models.base.marginal_means import DF_METHODS
+from sweval.models.base.random_terms import formula_name
 from sweval.models.base.values import counted
 from sweval.result import Estimate
 
@@ -23,7 +25,8 @@ def printed(result: MixedResult) -> str:
     """Return coefficients, variance components, counts, likelihood and notes; the same bytes each time."""
     fit, design, facts = result.fitted, result.design, result.facts
     heads = {"interval": f"{100 * facts.conf_level:g}% interval"}
-    lines = [f"{facts.outcome}: {design.model}"]
+    formula, _, residual = design.model.partition(", residuals ")
+    lines = [f"{formula_name(facts.outcome)} ~ {formula}", *([f"residuals: {residual}"] if residual else [])]
     for measure, first in (("coefficient", "coefficient"), (f"coefficient{_BESIDE}", "the same, Kenward-Roger")):
         rows = [row for row in result.estimates if row.measure == measure]
         if rows:
@@ -33,17 +36,28 @@ def printed(result: MixedResult) -> str:
     if joint:
         lines += ["", *_table(_JOINT, [_tested(result, row) for row in joint])]
     spreads = [row for row in result.estimates if row.measure in _WORDS]
+    words = _WORDS if len(design.random) < 2 else _WORDS | {"icc": "share of variance"}
     if spreads:
         head = [heads.get(name, name) for name in _SPREADS]
-        lines += ["", *_table(head, [_spread(row) for row in spreads])]
+        lines += ["", *_table(head, [_spread(row, words[row.measure]) for row in spreads])]
     units = ", ".join(f'{part.units} units of "{part.name}"' for part in design.random)
     kind = "restricted log-likelihood (REML)" if fit.reml else "log-likelihood (ML)"
     lines += ["", "; ".join([counted(fit.n, "row"), *([units] if units else [])])]
     lines += [f"{kind} {_number(fit.log_likelihood, 3)}; t tests with {DF_METHODS[result.df]}"]
+    lines.append(_criteria(result))
     if not fit.converged:
         lines.append("NOT CONVERGED: do not use these numbers.")
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines).rstrip()
+
+
+def _criteria(result: MixedResult) -> str:
+    """Return deviance, AIC and BIC as lme4 defines them, of the likelihood that was fitted."""
+    fit = result.fitted
+    count, deviance = parameters(fit), -2 * fit.log_likelihood
+    aic, bic = deviance + 2 * count, deviance + math.log(fit.n) * count
+    of = "; restricted, so only for models with the same fixed effects" if fit.reml else ""
+    return f"{count} parameters; deviance {deviance:.2f}, AIC {aic:.2f}, BIC {bic:.2f}{of}"
 
 
 def _coefficient(row: Estimate) -> list[str]:
@@ -69,8 +83,8 @@ def _p(row: Estimate) -> str:
     return "" if row.p_value is None else "<.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
 
 
-def _spread(row: Estimate) -> list[str]:
-    return [f"{row.term}, {_WORDS[row.measure]}", _number(row.estimate), _interval(row)]
+def _spread(row: Estimate, word: str) -> list[str]:
+    return [f"{row.term}, {word}", _number(row.estimate), _interval(row)]
 
 
 def _interval(row: Estimate) -> str:

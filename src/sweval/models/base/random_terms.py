@@ -51,6 +51,24 @@ def factor_name(columns: Sequence[str]) -> str:
     return "/".join(f"`{name}`" if set(name) & set("/:") else name for name in columns)
 
 
+def formula_name(name: str) -> str:
+    """Return a column's name as formulas spell it: between back-quotes where it holds an operator."""
+    return f"`{name}`" if set(name) & set("()+:*|~/^%-") else name
+
+
+def formula_term(effects: str, factor: Sequence[str], *, diagonal: bool) -> str:
+    """Return a random term as R's lme4 writes it, from its effects as `random` spells them.
+
+    Examples
+    --------
+    >>> formula_term("1 || wave", ("agency", "client"), diagonal=True)
+    '(1 + wave || agency:client)'
+    """
+    reader = FormulaReader(effects, "random", _EFFECTS)
+    pieces = [effects[start:end].strip() for start, end in reader.split(0, len(effects), "||")]
+    return f"({' + '.join(pieces)} {'||' if diagonal else '|'} {':'.join(map(formula_name, factor))})"
+
+
 def parse_random(random: Mapping[str, str], *, where: str = "random") -> tuple[RandomTerm, ...]:
     """Read grouping factors with their effects.
 

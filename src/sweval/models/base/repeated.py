@@ -14,10 +14,10 @@ from sweval.frames import take
 from sweval.models.base.long import (
     _covariate_rows,
     _fixed_rows,
-    _refuse_duplicates,
     _refuse_other_columns,
     _rows_at,
     _taken,
+    refuse_duplicates,
 )
 from sweval.models.base.roles import Roles
 from sweval.models.base.sample import (
@@ -208,7 +208,7 @@ def _refuse_repeats(table: pd.DataFrame, client: Codes, wave: Codes, rows: Codes
     used = np.zeros(len(client), dtype=bool)
     used[rows] = True
     try:
-        _refuse_duplicates(client, wave, used, roles)
+        refuse_duplicates(client, wave, used, (roles.client, roles.wave), where=roles.where)
     except DesignError as error:
         if roles.cluster is None:
             raise
