@@ -143,3 +143,9 @@ def test_services_are_the_seven_of_suasa_and_each_is_direct_or_indirect() -> Non
         "indirect": ["planning", "consultation", "training", "community"],
     }
     assert BETTER == {"higher": 1.0, "lower": -1.0}
+
+
+def test_labels_of_outcomes_are_joined_and_stay_in_a_study() -> None:
+    one = Result(estimates=(MEAN,), labels={"a": "Stress"})
+    assert dict((one + Result(estimates=(), labels={"b": "Work"})).labels) == {"a": "Stress", "b": "Work"}
+    assert dict(one.in_study("S").labels) == {"a": "Stress"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweval.errors import SwevalError, did_you_mean
@@ -159,6 +159,8 @@ class Result:
         Sentences: what was dropped, recoded or assumed, how many rows, and why. They travel into the report.
     clients
         One row per client where the analysis classifies clients (`ReliableChange`), otherwise None.
+    labels
+        Outcome column -> what the data file calls it, where a study knows; the report names outcomes so.
 
     Examples
     --------
@@ -174,6 +176,7 @@ class Result:
     fits: tuple[Fit, ...] = ()
     notes: tuple[str, ...] = ()
     clients: pd.DataFrame | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row per estimate; the columns are `COLUMNS`, always all of them and in this order."""
@@ -220,6 +223,7 @@ class Result:
             fits=self.fits + other.fits,
             notes=tuple(dict.fromkeys(self.notes + other.notes)),
             clients=_joined(self.clients, other.clients),
+            labels={**self.labels, **other.labels},
         )
 
     def __radd__(self, other: object) -> Result:

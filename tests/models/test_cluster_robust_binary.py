@@ -223,6 +223,16 @@ def test_outcomes_that_are_not_zero_and_one_are_refused(values: object, message:
         ClusterRobust(**MODEL).fit(frame.assign(housed=values(frame.housed)), "housed")
 
 
+def test_events_are_counted_in_each_group() -> None:
+    frame = trial()
+    result = ClusterRobust(**MODEL).fit(frame, "housed")
+    coded = ClusterRobust(**MODEL | {"fixed": "treated", "reference": {}}).fit(frame, "housed")
+    for arm, term, number in (("usual", "treated[0]", 0), ("program", "treated[1]", 1)):
+        rows = frame[frame["treated"] == number]
+        for row in (result.effect("events", term=f"arm[{arm}]"), coded.effect("events", term=term)):
+            assert (row.estimate, row.n, row.clusters) == (rows.housed.sum(), len(rows), rows.agency.nunique())
+
+
 def test_an_arm_without_events_is_refused_by_name() -> None:
     """Elsewhere: an odds ratio of 1.7e10, converged; or 25.6 with z = 57."""
     frame = trial()

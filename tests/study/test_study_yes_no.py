@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyreadstat
 import pytest
 
 import sweval as sw
@@ -58,6 +59,21 @@ def test_its_rows_reach_the_report(seen: pd.DataFrame, write_study: Writer, tmp_
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "logistic regression" in page
     assert "arm[training]" in page
+
+
+def test_an_outcome_is_called_by_its_label_in_the_file(seen: pd.DataFrame, tmp_path: Path) -> None:
+    pyreadstat.write_sav(
+        seen, str(tmp_path / "clients.sav"), column_labels={"seen_soon": "Seen within ten days", "arm": "Arm"}
+    )
+    path = tmp_path / "study.toml"
+    path.write_text(YES_NO.replace("clients.csv", "clients.sav"), encoding="utf-8")
+    result = sw.Study.read(path).run()
+    assert dict(result.labels) == {"seen_soon": "Seen within ten days"}
+    assert {row.outcome for row in result.estimates} == {"seen_soon"}
+    sw.report(result, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "on Seen within ten days, &quot;training&quot; had the event" in page
+    assert "Seen within ten days: column seen_soon, higher is better." in page
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from sweval.models.base.robust_fit import (
     marginal_fit,
 )
 from sweval.models.base.rows import Facts, coefficient_rows, wald_row
-from sweval.models.base.standardisation import standardisable, standardise, standardised_rows
+from sweval.models.base.standardisation import event_rows, standardisable, standardise, standardised_rows
 from sweval.models.base.terms import Encoded, Read, Term, columns_of, encode, parse_terms, read_columns
 from sweval.models.base.values import keyed
 from sweval.models.engine.logistic import SeparationError
@@ -93,11 +93,11 @@ class ClusterRobust(Design):
     all slopes, and one of every term with several columns.
 
     For family="binomial" coefficients are log odds ratios. Beside them every category, and every number that is 0 or 1,
-    gets `risk` (mean predicted risk if every row had this level), `risk_difference`, `risk_ratio`, `odds_ratio` and
-    `nnt` against its reference level, standardised over the rows used, covariates taken as fixed. The interval of `nnt`
-    (Altman 1998, BMJ 317, 1309-1312) is closed only where that of the risk difference excludes 0; else `method` says
-    its two parts. `odds_ratio_conditional` comes from a mixed logistic model; below 40 clusters it has a p-value only
-    where the corrected logistic regression agrees.
+    gets `events` (how many of the `n` rows), `risk` (mean predicted risk if every row had this level),
+    `risk_difference`, `risk_ratio`, `odds_ratio` and `nnt` against its reference level, standardised over the rows
+    used, covariates taken as fixed. The interval of `nnt` (Altman 1998, BMJ 317, 1309-1312) is closed only where that
+    of the risk difference excludes 0; else `method` says its two parts. `odds_ratio_conditional` comes from a mixed
+    logistic model; below 40 clusters it has a p-value only where the corrected logistic regression agrees.
 
     Examples
     --------
@@ -271,6 +271,7 @@ class ClusterRobust(Design):
             if name in gone
         ]
         for name, levels in found.items():
+            rows += event_rows(name, levels, data.y, data.cluster, data.read, facts)
             risks = standardise(name, levels, fit, data.encoded, data.read, data.weights)
             label = name if name in data.read.numeric else None
             rows += standardised_rows(risks, fit, facts, label=label, adjusted=len(columns) > 1)

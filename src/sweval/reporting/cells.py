@@ -15,6 +15,8 @@ _LEVEL = re.compile(r"\[(?P<level>.*)\]$", re.DOTALL)
 _GROUPED_BY = {
     "effects": "side",
     "apart": "side",
+    "risks": "comparison",
+    "contrasts": "comparison",
     "change": "comparison",
     "participants": "comparison",
     "coefficients": "comparison",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sweval.errors import SwevalError
 from sweval.reporting.canvas import FONT
-from sweval.reporting.cells import Record, levels, measure_in_words
+from sweval.reporting.cells import Record, level_of, levels, measure_in_words
 from sweval.reporting.item_plots import items
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
@@ -39,13 +39,15 @@ __all__ = [
 _COLOURS = {"direct": "#0072B2", "indirect": "#D55E00", "unknown": "#555555"}
 _WIDTH, _ROW_HEIGHT, _MARGIN = 9.0, 0.3, 1.15
 _LABEL_WIDTH = 40
+RISK_DIFFERENCE = "risk_difference"
+"""The measure of yes/no outcomes that is drawn."""
 
 
 def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") -> Axes:
     """Draw effects and their intervals, direct service above indirect service.
 
     Use it to see several effects at once; not for rows on different scales, which no axis can hold: where some rows
-    can be compared (metric `person_total`) only these are drawn.
+    can be compared (metric `person_total`) only these are drawn. Of yes/no outcomes it draws the risk differences.
 
     Parameters
     ----------
@@ -134,6 +136,7 @@ def drawn(tidy: pd.DataFrame) -> list[Record]:
     rows = records(tidy)
     effects = [row for row in rows if block(row) == "effects"]
     apart = [row for row in rows if block(row) == "apart"]
+    apart = apart or [row for row in rows if row["measure"] == RISK_DIFFERENCE]
     if not effects and len({(row["metric"], row["measure"]) for row in apart}) > 1:
         raise SwevalError(
             "the rows are on several scales, none of which can be compared with another.",
@@ -148,8 +151,15 @@ def drawn(tidy: pd.DataFrame) -> list[Record]:
 
 
 def _label(row: Record) -> str:
+    return ": ".join(_parts(row)) or str(row["term"])
+
+
+def _parts(row: Record) -> list[str]:
+    """Return comparison and outcome; of a yes/no outcome, which may have several contrasts, the group as well."""
     named = [text for text in (row["comparison"], row["outcome"]) if text]
-    return ": ".join(named) or str(row["term"])
+    if row["measure"] == RISK_DIFFERENCE and named:
+        named[-1] += f" ({level_of(row['term']) or row['term']})"
+    return named
 
 
 def _folded(row: Record) -> list[str]:
@@ -157,7 +167,7 @@ def _folded(row: Record) -> list[str]:
     whole = " ".join(_label(row).split())
     if len(whole) <= _LABEL_WIDTH:
         return [whole]
-    named = [text for text in (row["comparison"], row["outcome"]) if text]
+    named = _parts(row)
     if len(named) == 2:
         return [textwrap.shorten(text, _LABEL_WIDTH, placeholder=" …") or text[:_LABEL_WIDTH] for text in named]
     return textwrap.wrap(whole, _LABEL_WIDTH, max_lines=2, placeholder=" …")
@@ -216,8 +226,9 @@ def _name_the_axis(ax: Axes, rows: list[Record], words: Language) -> None:
     axis = "plot.axis" if known else "plot.axis_apart"
     ax.set_xlabel(words.say(axis, level=level, measure=measure_in_words(rows[0], words)))
     ax.xaxis.set_major_formatter(lambda value, _: words.number(value, 1 if _tenths(ax) else 2))
-    ax.annotate(words.say("plot.worse"), (0, -0.5), (-6, 0), textcoords="offset points", ha="right", va="center")
-    ax.annotate(words.say("plot.better"), (0, -0.5), (6, 0), textcoords="offset points", ha="left", va="center")
+    left, right = _sides(rows)
+    ax.annotate(words.say(f"plot.{left}"), (0, -0.5), (-6, 0), textcoords="offset points", ha="right", va="center")
+    ax.annotate(words.say(f"plot.{right}"), (0, -0.5), (6, 0), textcoords="offset points", ha="left", va="center")
     ax.text(
         1.03,
         -0.5,
@@ -226,6 +237,13 @@ def _name_the_axis(ax: Axes, rows: list[Record], words: Language) -> None:
         va="center_baseline",
         fontweight="bold",
     )
+
+
+def _sides(rows: list[Record]) -> tuple[str, str]:
+    """Return what lies left and right of zero; risk differences are not turned, so it depends on their outcomes."""
+    if rows[0]["measure"] != RISK_DIFFERENCE or {row["better"] for row in rows} == {"higher"}:
+        return "worse", "better"
+    return ("better_left", "worse_right") if {row["better"] for row in rows} == {"lower"} else ("fewer", "more")
 
 
 def _mark(ax: Axes, row: Record, y: float, window: tuple[float, float], heaviest: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,8 @@ from sweval.reporting import html
 from sweval.reporting.cells import measure_in_words
 from sweval.reporting.folder import write_folder
 from sweval.reporting.language import Language, load_language
-from sweval.reporting.plots import forest_in_words, forest_picture
-from sweval.reporting.sentences import effect_sentences, outcome_sentences, question
+from sweval.reporting.plots import RISK_DIFFERENCE, forest_in_words, forest_picture
+from sweval.reporting.sentences import effect_sentences, outcome_sentences, question, yes_no_sentences
 from sweval.reporting.spreadsheet_safe import csv_bytes
 from sweval.reporting.tables import block, records, tables
 from sweval.result import CHECK
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "xlsx")
 _PROMISED = ("docx",)
-_READING = ("g", "interval", "df", "direct", "size")
+_LONGEST_LABEL = 60
+"""A longer label of a variable is a sentence; the outcome is then called as its column."""
+_FOREST, _RISKS = "forest", "risk_differences"
 
 
 def report(
@@ -54,8 +57,9 @@ def report(
     language
         `"en"` or `"id"`.
     formats
-        `"html"` (report.html) and `"xlsx"` (effects.xlsx). effects.csv, with the columns of `tidy()`, forest.svg,
-        forest.png and manifest.json are always written.
+        `"html"` (report.html) and `"xlsx"` (effects.xlsx). effects.csv, with the columns of `tidy()`, manifest.json,
+        and where there are effects forest.svg and forest.png are always written; for yes/no outcomes also
+        risk_differences.svg and risk_differences.png.
     small_cells
         Counts below it are shown as `<11` on the page and in the workbook. effects.csv holds all counts.
     inputs
@@ -86,13 +90,14 @@ def report(
     words = load_language(language)
     named = title or next((row.study for row in result.estimates if row.study), None) or words.say("report.title")
     files = {"effects.csv": csv_bytes(tidy)}
-    drawable = any(block(row) == "effects" for row in records(tidy))
-    if drawable:
-        files["forest.svg"] = forest_picture(tidy, language=language)
-        files["forest.png"] = forest_picture(tidy, language=language, kind="png")
+    labels = {column: label for column, label in result.labels.items() if len(label) <= _LONGEST_LABEL}
+    tidy = _named(tidy, labels)
+    for name, rows in _drawable(tidy).items():
+        files[f"{name}.svg"] = forest_picture(rows, language=language)
+        files[f"{name}.png"] = forest_picture(rows, language=language, kind="png")
     shown = tables(tidy, language=language, small_cells=small_cells)
     if "html" in formats:
-        body = _body(result, tidy, shown, files.get("forest.svg"), words, small_cells)
+        body = _body(replace(result, labels=labels), tidy, shown, files, words, small_cells)
         footer = _footer(words)
         files["report.html"] = html.page(title=named, language=words.code, body=body, footer=footer).encode("utf-8")
     if "xlsx" in formats:
@@ -125,24 +130,32 @@ def _footer(words: Language) -> str:
 
 
 def _body(
-    result: Result, tidy: pd.DataFrame, shown: Sequence[Table], forest: bytes | None, words: Language, small_cells: int
+    result: Result,
+    tidy: pd.DataFrame,
+    shown: Sequence[Table],
+    files: Mapping[str, bytes],
+    words: Language,
+    small_cells: int,
 ) -> list[str]:
     """Return the sections of the page in reading order."""
     held = {table.name: html.table(table) for table in shown}
     parts = [html.paragraph(question(tidy, language=words.code), style="lead")]
     parts.append(html.heading(words.say("report.effects")))
-    parts.append(held.get("effects") or html.paragraph(words.say("report.no_effects")))
-    if forest is not None:
-        alternative = forest_in_words(tidy, language=words.code)
-        parts.append(html.picture(forest, alternative=alternative, caption=words.say("plot.caption")))
+    if "effects" in held:
+        parts.append(held["effects"])
+    elif not {"risks", "contrasts"} & set(held):
+        parts.append(html.paragraph(words.say("report.no_effects")))
+    parts += _picture(_FOREST, tidy, files, words)
     if "apart" in held:
         parts.append(held["apart"])
+    parts += _yes_no(tidy, held, files, words)
     if "change" in held:
         parts += [html.heading(words.say("report.change")), held["change"]]
     said = effect_sentences(tidy, language=words.code, small_cells=small_cells)
+    said += yes_no_sentences(tidy, language=words.code, small_cells=small_cells)
     if said:
         parts += [html.heading(words.say("report.in_words")), html.bullets(said)]
-    outcomes = outcome_sentences(tidy, language=words.code)
+    outcomes = outcome_sentences(tidy, language=words.code, labels=result.labels)
     if outcomes:
         parts += [html.heading(words.say("report.outcomes")), html.bullets(outcomes)]
     if "safety" in held:
@@ -159,9 +172,64 @@ def _body(
     if "coefficients" in held:
         parts.append(html.folded(words.say("report.details"), held["coefficients"]))
     parts += [html.heading(words.say("report.reading"))]
-    parts.append(html.bullets([words.say(f"reading.{key}") for key in _READING]))
+    parts.append(html.bullets([words.say(f"reading.{key}") for key in _reading(tidy)]))
     parts.append(html.paragraph(words.say("report.files"), style="soft"))
     return parts
+
+
+def _named(tidy: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows with outcomes called by their labels, and the wave after them as before."""
+
+    def name(outcome: str | None) -> str | None:
+        column, at, wave = (outcome or "").partition(" at ")
+        return f"{labels[column]}{at}{wave}" if column in labels else outcome
+
+    return tidy.assign(outcome=tidy["outcome"].map(name)) if labels else tidy
+
+
+def _drawable(tidy: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of each picture by its name."""
+    blocks = [block(row) for row in records(tidy)]
+    found = {
+        _FOREST: tidy[[name == "effects" for name in blocks]],
+        _RISKS: tidy[tidy["measure"] == RISK_DIFFERENCE],
+    }
+    return {name: rows for name, rows in found.items() if len(rows)}
+
+
+def _picture(name: str, tidy: pd.DataFrame, files: Mapping[str, bytes], words: Language) -> list[str]:
+    """Return a picture with its words; nothing where there is none."""
+    if f"{name}.svg" not in files:
+        return []
+    alternative = forest_in_words(_drawable(tidy)[name], language=words.code)
+    caption = words.say("plot.caption" if name == _FOREST else "plot.caption_risks")
+    return [html.picture(files[f"{name}.svg"], alternative=alternative, caption=caption)]
+
+
+def _yes_no(tidy: pd.DataFrame, held: Mapping[str, str], files: Mapping[str, bytes], words: Language) -> list[str]:
+    """Return the section of yes/no outcomes; it has a heading of its own where other results stand before it."""
+    tables_of = [held[name] for name in ("risks", "contrasts") if name in held]
+    if not tables_of:
+        return []
+    headed = [html.heading(words.say("report.yes_no"))] if {"effects", "apart"} & set(held) else []
+    return [*headed, *tables_of, *_picture(_RISKS, tidy, files, words)]
+
+
+def _reading(tidy: pd.DataFrame) -> list[str]:
+    """Return what must be explained: only what the result holds."""
+    rows = records(tidy)
+    blocks, measures = {block(row) for row in rows}, {row["measure"] for row in rows}
+    wanted = {
+        "g": "effects" in blocks,
+        "risk": "yes_no" in blocks,
+        "needed": "nnt" in measures,
+        "odds": "odds_ratio" in measures,
+        "interval": True,
+        "df": True,
+        "direct": "effects" in blocks,
+        "size": True,
+    }
+    return [key for key, there in wanted.items() if there]
 
 
 def _notes(result: Result, words: Language) -> list[str]:
@@ -199,7 +267,7 @@ def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
     """Return what each measure was computed by, with the analyses it was used for."""
     uses: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in records(tidy):
-        if block(row) in ("effects", "apart", "change", "reliability", "icc", "other"):
+        if block(row) in ("effects", "apart", "yes_no", "change", "reliability", "icc", "other"):
             where = uses.setdefault((measure_in_words(row, words), row["method"]), {})
             where.setdefault(row["comparison"] or "", []).append(row["outcome"] or row["term"])
     return [

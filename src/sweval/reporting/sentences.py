@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record, level_of
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.tables import block, by_side, design_in_words, records, service_in_words, side
+from sweval.reporting.yes_no_tables import risk_sentences
+from sweval.result import BETTER
 from sweval.scoring.definition import instrument
 
 if TYPE_CHECKING:
@@ -46,11 +48,42 @@ def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: i
     return tuple(said)
 
 
+def yes_no_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
+    """Say every risk difference in words, with the number needed to treat; parameters as in `effect_sentences`."""
+    words = load_language(language)
+    rows = [row for row in records(tidy) if block(row) == "yes_no"]
+    said = []
+    for row, found in risk_sentences(rows, words, small_cells):
+        common = _common(row, words, small_cells) | found
+        parts = []
+        if "treated_risk" in found:
+            parts.append(words.say("sentence.risks", **common))
+        key = "sentence.risk_difference" if parts else "sentence.risk_difference_alone"
+        parts.append(words.say(key, **common, basis=_basis(row, common["n"], words)))
+        sign = BETTER.get(row["better"] or "")
+        if sign is not None and row["conf_low"] is not None:
+            limits = sorted((sign * row["conf_low"], sign * row["conf_high"]))
+            verdict = _where_the_interval_lies({"conf_low": limits[0], "conf_high": limits[1]})
+            parts += [words.say(verdict)] if verdict else []
+        parts += [found["needed"]] if "needed" in found else []
+        said.append(" ".join(parts))
+    return tuple(said)
+
+
+def _basis(row: Record, n: str, words: Language) -> str:
+    """Return how many rows and clusters a number rests on."""
+    parts = [words.say("sentence.n_rows", n=n)]
+    if row["clusters"] is not None:
+        parts.append(words.say("design.clusters", clusters=row["clusters"]))
+    return words.say("locale.joiner").join(parts)
+
+
 def question(tidy: pd.DataFrame, *, language: str = "en") -> str:
     """Return the question that the effects of a study answer."""
     words = load_language(language)
     rows = records(tidy)
-    effects = [row for row in rows if block(row) == "effects"] or [row for row in rows if block(row) == "apart"]
+    effects = [row for row in rows if block(row) in ("effects", "yes_no")]
+    effects = effects or [row for row in rows if block(row) == "apart"]
     named = list(dict.fromkeys(row["comparison"] for row in effects if row["comparison"]))
     outcomes = list(dict.fromkeys(row["outcome"] for row in effects if row["outcome"]))
     if not named or not outcomes:
@@ -58,18 +91,25 @@ def question(tidy: pd.DataFrame, *, language: str = "en") -> str:
     return words.say("report.question", comparisons=words.listing(named), outcomes=words.listing(outcomes))
 
 
-def outcome_sentences(tidy: pd.DataFrame, *, language: str = "en") -> tuple[str, ...]:
-    """Say for each analysed outcome which scale it is, what values it can take, and which direction is better."""
+def outcome_sentences(
+    tidy: pd.DataFrame, *, language: str = "en", labels: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Say for each analysed outcome which scale it is, what values it can take, and which direction is better.
+
+    Of an outcome that is called by a label (`labels`: column -> label) the column is said as well.
+    """
     words = load_language(language)
     better = {
         row["outcome"]: row["better"]
         for row in records(tidy)
-        if block(row) in ("effects", "apart") and row["outcome"] is not None
+        if block(row) in ("effects", "apart", "yes_no") and row["outcome"] is not None
     }
     said = []
     for outcome, direction in better.items():
         column = outcome.partition(" at ")[0]
-        parts = list(_scale_in_words(column, words))
+        called = [name for name, label in (labels or {}).items() if f"{outcome} at ".startswith(f"{label} at ")]
+        parts = [words.say("sentence.column", column=name) for name in called]
+        parts += _scale_in_words(column, words)
         if direction is not None:
             parts.append(words.say(f"sentence.{direction}"))
         if parts:

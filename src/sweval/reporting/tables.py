@@ -24,6 +24,7 @@ from sweval.reporting.change_table import CHANGE, change_table
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
+from sweval.reporting.yes_no_tables import YES_NO, contrasts_table, risks_table
 from sweval.result import SERVICES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def records(tidy: pd.DataFrame) -> list[Record]:
 
 
 def block(row: Record) -> str:
-    """Return the table that a row belongs in."""
+    """Return the table that a row belongs in; "yes_no" stands for risks and contrasts."""
     measure, metric = row["measure"], row["metric"]
     if measure.endswith(_ALTERNATIVE):
         return "other"
@@ -70,6 +71,8 @@ def block(row: Record) -> str:
         return "coefficients"
     if measure in CHANGE:
         return "change"
+    if measure in YES_NO:
+        return "yes_no"
     if measure in SAFETY_MEASURES:
         return "safety"
     return "other" if metric in (None, "raw") else "apart"
@@ -100,16 +103,20 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     Returns
     -------
     tuple of Table
-        Named effects, apart, change, safety, participants, reliability, icc, coefficients, other; empty ones are
-        absent. No row of `tidy` is left out.
+        Named effects, apart, risks, contrasts, change, safety, participants, reliability, icc, coefficients, other;
+        empty ones are absent. No row of `tidy` is left out.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
     for row in _with_units(records(tidy)):
         held.setdefault(block(row), []).append(row)
+    if "yes_no" in held:
+        held["risks"] = held["contrasts"] = held.pop("yes_no")
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
         "effects": _effects,
         "apart": _apart,
+        "risks": risks_table,
+        "contrasts": contrasts_table,
         "change": change_table,
         "safety": safety_table,
         "participants": participants_table,
@@ -118,7 +125,8 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
         "coefficients": _coefficients,
         "other": _other,
     }
-    return tuple(make(held[name], words, small_cells) for name, make in makers.items() if name in held)
+    made = (make(held[name], words, small_cells) for name, make in makers.items() if name in held)
+    return tuple(table for table in made if table.rows)
 
 
 def _with_units(rows: list[Record]) -> list[Record]:

@@ -26,10 +26,11 @@ _VALUES_OF = {"arm": ("treated", "control"), "wave": ("baseline", "outcome_wave"
 
 @dataclass(frozen=True, kw_only=True)
 class StudyData:
-    """The rows of a study and what was found while reading them."""
+    """The rows of a study, what was found while reading them, and the labels that the file gives to outcomes."""
 
     frame: pd.DataFrame
     notes: tuple[str, ...]
+    labels: Mapping[str, str]
 
 
 def read_data(file: StudyFile) -> StudyData:
@@ -71,7 +72,18 @@ def read_data(file: StudyFile) -> StudyData:
             said += notes + _labelled_codes(frame, coded, outcome)
             _check_range(frame, outcome, file)
     said += _likely_codes(frame, file)
-    return StudyData(frame=frame, notes=(shape, *source.notes, *said))
+    return StudyData(frame=frame, notes=(shape, *source.notes, *said), labels=_labels(coded, file))
+
+
+def _labels(source: Source, file: StudyFile) -> dict[str, str]:
+    """Return column -> label of the outcomes that are columns; none that two of them share."""
+    present = [outcome.column for outcome in file.outcomes if isinstance(outcome, Given)]
+    found = {column: source.codebook.label(column) for column in present if column in source.frame.columns}
+    return {
+        column: label.strip()
+        for column, label in found.items()
+        if label and label.strip() and list(found.values()).count(label) == 1
+    }
 
 
 def _declared_missing(source: Source, outcome: Scored | Given) -> list[str]:

@@ -104,7 +104,7 @@ class Study:
         tell = _Steps(steps, progress)
         tell.next()
         data = read_data(self.file)
-        frame, scales = data.frame, Result(estimates=(), notes=data.notes)
+        frame, scales = data.frame, Result(estimates=(), notes=data.notes, labels=data.labels)
         for outcome in self._scored:
             tell.next()
             frame, found = self._score(frame, outcome)

@@ -92,6 +92,23 @@ def standardise(
     return found
 
 
+def event_rows(
+    name: str, levels: Sequence[str], y: Array, cluster: NDArray[np.intp], read: Read, facts: Facts
+) -> list[Estimate]:
+    """Return for every level how many rows have the event, of how many (`n`) in how many clusters."""
+    codes = read.numeric[name].astype(np.intp) if name in read.numeric else read.coded[name][1]
+    rows = []
+    for number, level in enumerate(levels):
+        at = codes == number
+        own = {"n": int(at.sum()), "clusters": len(np.unique(cluster[at]))}
+        rows.append(
+            facts.row(
+                f"{name}[{level}]", "events", float(y[at].sum()), method="counted, not weighted or adjusted", **own
+            )
+        )
+    return rows
+
+
 def standardised_rows(
     risks: Sequence[Standardised], fit: RobustFit, facts: Facts, *, label: str | None, adjusted: bool
 ) -> list[Estimate]:
