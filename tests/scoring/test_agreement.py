@@ -339,3 +339,35 @@ def test_too_few_complete_units_name_a_way_out() -> None:
     with pytest.raises(DataError, match=r"2 of 12 units were rated by all 3 raters.*krippendorff"):
         sw.agreement(gaps, raters=RATERS, kind="icc")
     assert sw.agreement(gaps, raters=RATERS, kind="krippendorff").effect("krippendorff_alpha_interval").n == 12
+
+
+def test_a_mean_of_raters_may_have_no_lower_limit() -> None:
+    """The limits of one rater reach -1 / (k - 1), where the reliability of a mean has none."""
+    frame = pd.DataFrame({"a": [3, 1, 2, 4], "b": [4, 1, 3, 2]})
+    row = sw.agreement(frame, raters=["a", "b"], kind="icc").effect("icc_2_k")
+    assert row.estimate == pytest.approx(0.64)
+    assert row.conf_low is None
+    assert row.method.endswith("no lower limit exists")
+    against = pd.DataFrame({"a": [1, 2, 4, 2], "b": [2, 1, 3, 4], "c": [2, 4, 1, 2], "d": [4, 1, 2, 3]})
+    assert "agreement worse than by chance" in " ".join(sw.agreement(against, raters=list("abcd"), kind="icc").notes)
+    with pytest.raises(DataError, match="the units have the same mean"):
+        sw.agreement(pd.DataFrame({"a": [1, 2, 3], "b": [3, 2, 1]}), raters=["a", "b"], kind="icc")
+
+
+def test_teams_without_any_difference() -> None:
+    frame = pd.DataFrame({"team": list("aabb"), "q": [1, 3, 1, 3]})
+    result = sw.agreement(frame, ratings="q", unit="team", scale=(1, 5), kind="rwg")
+    assert result.effect("icc_1").p_value == pytest.approx(1)
+    assert not any(row.measure == "icc_2" for row in result.estimates)  # minus infinity: 1 - 1 / F with F = 0
+    assert any("no difference between the units shows" in note for note in result.notes)
+
+
+def test_measurements_are_no_categories() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(rng.normal(size=(150, 2)), columns=["a", "b"])
+    for kind in ("kappa", "weighted_kappa", "fleiss", "gwet"):
+        with pytest.raises(SwevalError, match="the ratings have 300 different values"):
+            sw.agreement(frame, raters=["a", "b"], kind=kind)
+    result = sw.agreement(frame, raters=["a", "b"], kind="krippendorff")
+    assert "No alpha for ratios: some ratings are below zero, or too many differ." in result.notes
+    assert abs(result.effect("krippendorff_alpha_interval").estimate) < 0.3

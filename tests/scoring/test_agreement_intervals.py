@@ -156,6 +156,8 @@ def test_what_was_simulated_is_what_the_documentation_says() -> None:
     usual = [row for row in rows if row["made"] in {"by_cause", "rounded"} and not row["kind"].startswith("gwet_ac2")]
     assert min(float(row["coverage"]) for row in usual if int(row["units"]) >= 20) > 0.90
     assert min(float(row["coverage"]) for row in usual) > 0.80
+    drawn = [float(row["coverage"]) for row in rows if row["kind"].endswith("bootstrap") and int(row["units"]) <= 20]
+    assert sum(drawn) / len(drawn) < 0.90
     general = [float(row["coverage"]) for row in rows if row["kind"] == "icc_2_1_generalized"]
     assert len(general) == 24
     assert 0.94 < min(general) <= max(general) < 0.97

@@ -180,7 +180,7 @@ def _icc_rows(table: icc.OneWay, found: icc.Intraclass, conf_level: float, facts
         Estimate(
             measure=measure,
             estimate=form.estimate,
-            conf_low=form.low,
+            conf_low=form.low if np.isfinite(form.low) else None,
             conf_high=form.high,
             conf_level=conf_level,
             statistic=form.f,
@@ -191,6 +191,7 @@ def _icc_rows(table: icc.OneWay, found: icc.Intraclass, conf_level: float, facts
             **facts,
         )
         for measure, (form, method) in words.items()
+        if np.isfinite(form.estimate)
     ]
 
 
@@ -218,7 +219,7 @@ def _verdict(
     if median < CUSTOMARY:
         doubt.append("members do not agree enough in most units")
     if found is not None:
-        reliability = 1 - 1 / table.f
+        reliability = 1 - 1 / table.f if table.f > 0 else -np.inf
         told.append(f"ICC(1) = {found.estimate:.2f} (p {_p(found.p_value)}), ICC(2) = {reliability:.2f}")
         if found.p_value >= 0.05:
             doubt.append("no difference between the units shows, so their means hold little but chance")

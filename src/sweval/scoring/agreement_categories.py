@@ -20,7 +20,8 @@ Rows = tuple[list[Estimate], list[str]]
 
 _INTERVAL = "interval on Fisher's z, jackknife over units, t on units - 1"
 _DRAWS = 2000
-_MANY_CATEGORIES = 20
+_MOST_CATEGORIES = 100
+"""More different ratings than these are measurements, not categories."""
 _UNITS_FOR_AC2 = 40
 """Below so many units the interval of AC2 held the true value in 81 to 94 % of simulations, not 95 %."""
 _UNITS_OFF_THE_COMMONEST = 5
@@ -37,9 +38,8 @@ def kappa_rows(data: Ratings, kinds: tuple[str, ...], conf_level: float) -> Rows
             where=WHERE,
             fix='Name them in order, lowest first: scale=["no", "partly", "yes"]; or use kind="kappa".',
         )
+    _refuse_measurements(data)
     codes, notes = _complete(data)
-    if data.numeric and len(data.values) > _MANY_CATEGORIES:
-        notes.append(f'{CHECK}the ratings have {len(data.values)} different values; for numbers use kind="icc".')
     notes += _rare(chance.category_counts(codes, len(data.values)))
     everyone = tuple(range(codes.shape[1]))
     pairs = [everyone] if len(everyone) == 2 else [everyone, *itertools.combinations(everyone, 2)]
@@ -89,6 +89,7 @@ def _kappas(
 
 def fleiss_rows(data: Ratings, conf_level: float) -> Rows:
     """Return Fleiss' kappa with its test, and the share of agreeing pairs of ratings."""
+    _refuse_measurements(data)
     counts, notes = _rated_counts(data)
     notes += _rare(counts)
     weights = np.eye(len(data.values))
@@ -110,6 +111,7 @@ def fleiss_rows(data: Ratings, conf_level: float) -> Rows:
 
 def gwet_rows(data: Ratings, conf_level: float) -> Rows:
     """Return AC1, and AC2 with linear and quadratic weights where the categories are ordered."""
+    _refuse_measurements(data)
     counts, notes = _rated_counts(data)
     facts: dict[str, Any] = {"outcome": data.outcome, "term": "all raters", "n": len(counts)}
     size = len(data.values)
@@ -145,12 +147,18 @@ def gwet_rows(data: Ratings, conf_level: float) -> Rows:
 
 def krippendorff_rows(data: Ratings, conf_level: float, rng: np.random.Generator | None) -> Rows:
     """Return Krippendorff's alpha at every level of measurement that the ratings allow."""
+    if data.codes.size and len(data.codes) * len(data.values) > _LARGEST:
+        raise SwevalError(
+            f"{len(data.codes)} units with {len(data.values)} different ratings are too many for alpha.",
+            where=WHERE,
+            fix='Round the ratings, or use kind="icc".',
+        )
     counts, notes = _rated_counts(data, paired=True)
     used = counts.sum(axis=0) > 0
     counts, values = counts[:, used], data.values[used]
     notes += _rare(counts)
     facts: dict[str, Any] = {"outcome": data.outcome, "term": "all raters", "n": len(counts)}
-    levels = ["nominal"]
+    levels = ["nominal"] if len(values) ** 2 <= _LARGEST else []
     if data.ordered and len(counts) * len(values) ** 2 <= _LARGEST:
         levels.append("ordinal")
     if data.numeric:
@@ -158,7 +166,7 @@ def krippendorff_rows(data: Ratings, conf_level: float, rng: np.random.Generator
         if values[0] >= 0 and len(values) ** 2 <= _LARGEST:
             levels.append("ratio")
         else:
-            notes.append("No alpha for ratios: ratings below zero, or too many different ones, have none.")
+            notes.append("No alpha for ratios: some ratings are below zero, or too many differ.")
     if not data.ordered:
         notes.append("The ratings are text without an order, so alpha is nominal; give scale=[...], lowest first.")
     rows = []
@@ -313,6 +321,15 @@ def _rare(counts: Array) -> list[str]:
         f"{CHECK}only {other} of {len(counts)} units have a rating outside the commonest category, so the coefficients "
         'hang on these and their intervals are rough. Rate more units that differ, or see kind="gwet".'
     ]
+
+
+def _refuse_measurements(data: Ratings) -> None:
+    if len(data.values) > _MOST_CATEGORIES:
+        raise SwevalError(
+            f"the ratings have {len(data.values)} different values, so they are no categories.",
+            where=WHERE,
+            fix='Use kind="icc" or kind="krippendorff" for measurements.',
+        )
 
 
 def _weights(data: Ratings, kind: str) -> Array:

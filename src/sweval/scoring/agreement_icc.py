@@ -205,9 +205,10 @@ def intraclass_of_units(table: OneWay, conf_level: float) -> Intraclass:
     size = float(table.sizes.mean())
     upper, lower = _quantile(table.df1, table.df2, conf_level), 1 / _quantile(table.df2, table.df1, conf_level)
     low, high = (_theta(table, quantile) for quantile in (upper, lower))
+    estimate = (table.f - 1) / (table.f + size - 1)
     return Intraclass(
-        estimate=(table.f - 1) / (table.f + size - 1),
-        low=low / (1 + low),
+        estimate=estimate,
+        low=min(low / (1 + low), estimate),  # an estimate below the least possible limit, -1 / (largest size - 1)
         high=high / (1 + high),
         f=table.f,
         df1=table.df1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,12 @@ def icc_rows(data: Ratings, conf_level: float) -> Rows:
         return _one_way_rows(data, conf_level)
     table, notes = _complete_table(data)
     ms = icc.mean_squares(table)
-    if not ms.units + ms.within > 0:
+    total = ms.units + ms.within
+    if not total > 0:
         raise DataError("all ratings are equal, so they say nothing about agreement.", where=WHERE, fix=_VARY)
-    if not ms.error > 0:
+    if not ms.units > 1e-12 * total:
+        raise DataError("the units have the same mean, so the raters tell none apart.", where=WHERE, fix=_VARY)
+    if not ms.error > 1e-12 * total:
         raise DataError(
             "the raters never differ but for a constant step, so no interval and no test exist.",
             where=WHERE,
@@ -57,6 +61,8 @@ def icc_rows(data: Ratings, conf_level: float) -> Rows:
         for place, letter, form, words in forms
     ]
     rows += _generalized_rows(data, ms, agreement, conf_level)
+    rows, more = _without_infinite(rows)
+    notes += more
     level = ms.raters / ms.error
     p_value = float(special.fdtrc(ms.k - 1, (ms.n - 1) * (ms.k - 1), level))
     if p_value < 0.05:
@@ -94,6 +100,19 @@ def _row(
         method=f"ICC({place},{count}) of Shrout and Fleiss (1979) = {wong} of McGraw and Wong (1996): {words}{stepped}"
         f"; test of 0 by F({form.df1:g}, {form.df2:g})",
     )
+
+
+def _without_infinite(rows: list[Estimate]) -> Rows:
+    """Leave out means of raters whose reliability is minus infinity, and limits that are."""
+    kept = [row for row in rows if np.isfinite(row.estimate)]
+    lost = [row.measure for row in rows if not np.isfinite(row.estimate)]
+    notes = [f"{', '.join(lost)} do not exist: the raters agree less than by chance."] if lost else []
+    return [
+        row
+        if row.conf_low is None or np.isfinite(row.conf_low)
+        else dataclasses.replace(row, conf_low=None, method=f"{row.method}; no lower limit exists")
+        for row in kept
+    ], notes
 
 
 def _generalized_rows(
@@ -145,7 +164,8 @@ def _one_way_rows(data: Ratings, conf_level: float) -> Rows:
         _row(data, "1", "", 1, found, words, conf_level, int(kept.sum())),
         _row(data, "1", "", k, icc.of_mean(found, k), words, conf_level, int(kept.sum())),
     ]
-    return rows, notes
+    rows, more = _without_infinite(rows)
+    return rows, notes + more
 
 
 def kendall_rows(data: Ratings) -> Rows:
