@@ -308,3 +308,30 @@ def test_every_kind_of_frame_gives_the_same(clinics: pd.DataFrame) -> None:
     base = design(covariates="sex").fit(clinics, "y", better="lower")
     other = design(covariates="sex").fit(pl.from_pandas(clinics).lazy(), "y", better="lower")
     assert base.estimates == other.estimates
+
+
+def test_agencies_with_clients_in_both_arms_are_counted(clinics: pd.DataFrame) -> None:
+    whole = design(cluster="agency").fit(clinics, "y", better="lower")
+    assert not any("clients of both arms" in note for note in whole.notes)
+    first = clinics.loc[clinics["arm"].eq("usual"), ["id", "agency"]].iloc[0]
+    frame = clinics.assign(arm=clinics["arm"].where(clinics["id"] != first["id"], "program"))
+    one = design(cluster="agency").fit(frame, "y", better="lower")
+    (note,) = (note for note in one.notes if "clients of both arms" in note)
+    assert note.startswith('Check: 1 of 16 "agency" has clients of both arms, 1 of them in the smaller arm')
+    assert one.effect("hedges_g").level_assigned == "client"
+    half = clinics.assign(arm=np.where(pd.factorize(clinics["id"])[0] % 2, "program", "usual"))
+    said = [note for note in design(cluster="agency").fit(half, "y", better="lower").notes if "both arms" in note]
+    assert [note.startswith('16 of 16 "agency" have clients of both arms') for note in said] == [True]
+
+
+def test_a_covariate_filled_from_another_wave_is_counted(clinics: pd.DataFrame) -> None:
+    frame = clinics.copy()
+    frame.loc[frame["id"].isin(["k001", "k004"]) & frame["wave"].eq("pre"), "age"] = np.nan
+    filled = design(covariates="age").fit(frame, "y", better="lower")
+    assert '"age" is empty at the first wave in use for 2 clients; its value at another wave was taken.' in filled.notes
+    assert filled.effect("hedges_g") == design(covariates="age").fit(clinics, "y", better="lower").effect("hedges_g")
+    assert not any("is empty" in note for note in design(covariates="age").fit(clinics, "y", better="lower").notes)
+
+
+def test_a_client_with_rows_twice_at_two_waves_is_one_client(clinics: pd.DataFrame) -> None:
+    assert "Growth: 1 client with several rows at the same wave" in refused(pd.concat([clinics, clinics.head(2)]))

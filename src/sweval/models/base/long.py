@@ -280,7 +280,11 @@ def _covariate_rows(
     codes = pd.factorize(column)[0]
     changed, at = _changes(codes, client, rows, len(first))
     if not changed.any():
-        return at, []
+        filled = int(((first >= 0) & (codes[first] < 0) & (at >= 0)).sum())
+        note = (
+            f'"{column.name}" is empty at the first wave in use for {counted(filled, "client")}; its value at another '
+        )
+        return at, [f"{note}wave was taken."] if filled else []
     count = counted(int(changed.sum()), "client")
     return first, [f'"{column.name}" changes between waves for {count}; its value at the first wave in use was taken.']
 

@@ -324,4 +324,23 @@ def _noted(sample: Repeated, notes: list[str], roles: Roles) -> Repeated:
             f'At "{labels[-1]}" there is no value of {lost}. The estimates hold if, given the values that were seen, '
             "those who left would have gone on like those who stayed (missing at random)."
         )
-    return replace(sample, notes=(*notes, *said))
+    return replace(sample, notes=(*notes, *said, *_both_arms(sample, roles)))
+
+
+def _both_arms(sample: Repeated, roles: Roles) -> list[str]:
+    """Return a note on clusters with clients of both arms; a warning where they are the exception."""
+    if sample.cluster is None:
+        return []
+    count = int(sample.cluster.max()) + 1
+    treated = np.bincount(sample.cluster[sample.treated], minlength=count)
+    smaller = np.minimum(treated, np.bincount(sample.cluster, minlength=count) - treated)
+    both = int((smaller > 0).sum())
+    if not both:
+        return []
+    said = f'{both} of {count} "{roles.cluster}" {"has" if both == 1 else "have"} clients of both arms'
+    if 2 * both > count:
+        return [f'{said}, so clients count as assigned, not whole "{roles.cluster}".']
+    return [
+        f"{CHECK}{said}, {smaller.sum()} of them in the smaller arm. Clients then count as assigned, not whole "
+        f'"{roles.cluster}"; if whole ones were, correct "{roles.arm}" there.'
+    ]
