@@ -362,6 +362,15 @@ def test_teams_without_any_difference() -> None:
     assert any("no difference between the units shows" in note for note in result.notes)
 
 
+def test_items_that_run_against_the_others_are_noted() -> None:
+    turned = TEAMS.assign(q2=6 - TEAMS["q2"])
+    result = sw.agreement(turned, ratings=ITEMS, unit="team", scale=(1, 5), kind="rwg")
+    assert any(note.startswith("Check: q2 runs against the other items.") for note in result.notes)
+    plain = sw.agreement(TEAMS, ratings=ITEMS, unit="team", scale=(1, 5), kind="rwg")
+    assert not any("against the other items" in note for note in plain.notes)
+    assert result.effect("mean_rwg_j").estimate == pytest.approx(plain.effect("mean_rwg_j").estimate)
+
+
 def test_measurements_are_no_categories() -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(rng.normal(size=(150, 2)), columns=["a", "b"])

@@ -47,6 +47,7 @@ def aggregation_rows(data: Members, conf_level: float) -> tuple[list[Estimate], 
     rows: list[Estimate] = []
     for measure, (values, _) in indices.items():
         rows += _summaries(measure, values[~np.isnan(values)], conf_level, facts)
+    notes += _against_the_rest(data)
     main = "rwg" if items == 1 else "rwg_j"
     scores = data.answers.mean(axis=1)
     table = icc.one_way(scores, data.units)
@@ -58,6 +59,21 @@ def aggregation_rows(data: Members, conf_level: float) -> tuple[list[Estimate], 
         notes.append(f"The members of each {data.unit} agree completely, so ICC(1) and ICC(2) have no interval.")
     notes.append(_verdict(data, indices, main, points, found, table))
     return rows + of_units, [*data.notes, *notes]
+
+
+def _against_the_rest(data: Members) -> list[str]:
+    """Note items that run against the others: their mean, which ICC(1) and ICC(2) describe, needs them reversed."""
+    if data.answers.shape[1] < 3:
+        return []
+    covariance = np.cov(data.answers, rowvar=False)
+    items = data.outcome.split(", ")
+    against = [items[place] for place in np.flatnonzero(covariance.sum(axis=1) - np.diag(covariance) < 0)]
+    if not against:
+        return []
+    return [
+        f"{CHECK}{', '.join(against)} run{'s' if len(against) == 1 else ''} against the other items. ICC(1) and ICC(2) "
+        "are those of the mean of the items: reverse such items first."
+    ]
 
 
 def _points(data: Members) -> int:
