@@ -168,7 +168,7 @@ def phq_by_hand() -> dict[str, pl.Expr]:
     band = pl.when(total.is_not_null()).then(pl.lit(LABELS[0]))
     for cut, label in zip(CUTS, LABELS[1:], strict=True):
         band = pl.when(total >= cut).then(pl.lit(label)).otherwise(band)
-    return {"total": total, "band": band, "answered": answered}
+    return {"total": total, "band": band, "answered": answered, "safety": (pl.col(PHQ[8]) >= 1).cast(pl.Int32)}
 
 
 def phq_in_duckdb(table: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
@@ -178,7 +178,9 @@ def phq_in_duckdb(table: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     cases = " ".join(f"WHEN total < {cut} THEN '{label}'" for cut, label in zip(CUTS, LABELS, strict=False))
     counted = table.project(f"*, {answered} AS answered")
     added = counted.project(f"*, CASE WHEN answered >= 7 THEN ({points}) * 9 / answered END AS total")
-    return added.project(f"*, CASE WHEN total IS NULL THEN NULL {cases} ELSE '{LABELS[-1]}' END AS band")
+    return added.project(
+        f"*, CASE WHEN total IS NULL THEN NULL {cases} ELSE '{LABELS[-1]}' END AS band, ({PHQ[8]} >= 1)::INT AS safety"
+    )
 
 
 def wide_by_hand() -> dict[str, pl.Expr]:

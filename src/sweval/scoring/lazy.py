@@ -6,8 +6,10 @@ plan goes by helper columns, which it drops at the end: `codes` (declared codes,
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import narwhals as nw
@@ -33,10 +35,18 @@ class LazyScores:
         The item columns with their raw codes.
     missing
         Raw codes that stand for a missing answer.
+    counted
+        Whether to count what the notes tell; without, `tallies` and `unasked` are empty.
     """
 
     def __init__(
-        self, frame: nw.LazyFrame[Any], instrument: Instrument, columns: Sequence[Column], missing: Sequence[RawCode]
+        self,
+        frame: nw.LazyFrame[Any],
+        instrument: Instrument,
+        columns: Sequence[Column],
+        missing: Sequence[RawCode],
+        *,
+        counted: bool,
     ) -> None:
         self._instrument, self._columns, self._missing = instrument, columns, missing
         schema = frame.collect_schema()
@@ -54,7 +64,7 @@ class LazyScores:
             }
         )
         self._valued = self._with_values(self._frame)
-        self.facts, self.tallies, self.unasked = self._collect(raw)
+        self.facts, self.tallies, self.unasked = self._collect(raw, counted=counted)
 
     @property
     def _scales(self) -> tuple[Scale, ...]:
@@ -103,6 +113,9 @@ class LazyScores:
             entry: nw.col(_code(entry.item) if entry.item else _value(self._instrument.scale(entry.score)))
             for entry in self._instrument.safety
         }
+        if len(asked) == 1:
+            ((entry, value),) = asked.items()
+            return (value >= entry.at_least).cast(nw.Int32)
         given = nw.any_horizontal(*(~value.is_null() for value in asked.values()), ignore_nulls=True)
         hits = _count((value >= entry.at_least).fill_null(value=False) for entry, value in asked.items())
         return nw.when(given).then(hits)
@@ -158,30 +171,26 @@ class LazyScores:
         elif scale.missing.max_missing == 0 or scale.missing.fill == "zero":
             value = total
         else:
-            prorated = total * float(members) / answered.cast(nw.Float64)
+            value = total * float(members) / answered.cast(nw.Float64)  # the total itself where nothing is missing
             if scale.missing.rounded:
-                prorated = (prorated + 0.5).floor()
-            value = nw.when(answered == members).then(total).otherwise(prorated)
+                value = (value + 0.5).floor()
         if scale.cap is not None:
             value = nw.when(value > scale.cap).then(nw.lit(float(scale.cap))).otherwise(value)
         enough = answered >= max(members - scale.missing.max_missing, 1)
         return nw.when(enough, *_within_limits(scale)).then(_last_steps(scale, value))
 
-    def _collect(self, raw: dict[str, nw.Expr]) -> tuple[list[Facts], list[Tally], list[int]]:
-        """Collect the one aggregate that checks and counts."""
+    def _collect(self, raw: dict[str, nw.Expr], *, counted: bool) -> tuple[list[Facts], list[Tally], list[int]]:
+        """Collect the one aggregate that checks and, if wanted, counts."""
         wanted: dict[str, nw.Expr] = {"rows": nw.len()}
         for number, column in enumerate(self._columns):
             wanted |= {f"{name}_{number}": value for name, value in self._checks(column, raw[column.item.id]).items()}
-        for number, scale in enumerate(self._scales):
-            if scale.parts or scale.missing.limits:
-                wanted[f"scored_{number}"] = _sum(~nw.col(_value(scale)).is_null())
-            for count in _tallied(scale):
-                wanted[f"tally_{number}_{count}"] = _sum(nw.col(_answered(scale)) == count)
-        for number in range(len(self._instrument.gates)):
-            wanted[f"unasked_{number}"] = nw.col(f"{_HELPER}unasked_{number}").sum()
+        if counted:
+            wanted |= self._counts()
         found = self._valued.select(**wanted).collect().rows(named=True)[0]
         rows = int(found["rows"])
         facts = [self._facts(number, column, rows, found) for number, column in enumerate(self._columns)]
+        if not counted:
+            return facts, [], []
         tallies = []
         for number, scale in enumerate(self._scales):
             counts = {count: int(found[f"tally_{number}_{count}"] or 0) for count in _tallied(scale)}
@@ -189,6 +198,18 @@ class LazyScores:
             tallies.append(Tally(scale=scale, rows=rows, by_answered=counts, scored=scored))
         unasked = [int(found[f"unasked_{number}"] or 0) for number in range(len(self._instrument.gates))]
         return facts, tallies, unasked
+
+    def _counts(self) -> dict[str, nw.Expr]:
+        """Return what to aggregate for the notes: rows by number of answers, rows with a score, answers not asked."""
+        wanted: dict[str, nw.Expr] = {}
+        for number, scale in enumerate(self._scales):
+            if scale.parts or scale.missing.limits:
+                wanted[f"scored_{number}"] = _sum(~nw.col(_value(scale)).is_null())
+            for count in _tallied(scale):
+                wanted[f"tally_{number}_{count}"] = _sum(nw.col(_answered(scale)) == count)
+        for number in range(len(self._instrument.gates)):
+            wanted[f"unasked_{number}"] = nw.col(f"{_HELPER}unasked_{number}").sum()
+        return wanted
 
     def _whole(self, column: Column) -> bool:
         """Tell whether the smallest and largest number of a column tell that all are codes."""
@@ -278,7 +299,8 @@ def _gated(frame: nw.LazyFrame[Any], gate: Gate, number: int) -> nw.LazyFrame[An
 
 def _last_steps(scale: Scale, value: nw.Expr) -> nw.Expr:
     """Multiply, add and round, as `rules.score_value` does."""
-    value = value * scale.multiply + scale.add
+    value = value if scale.multiply == 1 else value * scale.multiply
+    value = value if scale.add == 0 else value + scale.add
     if scale.decimals is None:
         return value
     whole = (value * 10.0**scale.decimals + 0.5).floor()
@@ -335,7 +357,7 @@ def _sum(condition: nw.Expr) -> nw.Expr:
 
 
 def _count(conditions: Iterable[nw.Expr]) -> nw.Expr:
-    return nw.sum_horizontal(*(condition.cast(nw.Int32) for condition in conditions))
+    return reduce(operator.add, (condition.cast(nw.Int32) for condition in conditions))
 
 
 def _is_text(kind: Any) -> bool:

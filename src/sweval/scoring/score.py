@@ -185,9 +185,10 @@ def _score(frame: Any, asked: Asked, variant: str | None, *, with_notes: bool) -
     refuse_taken(wrapped, found, added)
     notes = [*asked.disorder_note(), *left_out(whole, found)] if with_notes else []
     if isinstance(wrapped, nw.LazyFrame):
-        lazy = LazyScores(wrapped, found, columns, asked.missing)
+        lazy = LazyScores(wrapped, found, columns, asked.missing, counted=with_notes)
         refuse_misfits(found, lazy.facts)
-        notes += scoring_notes(found, lazy.facts, lazy.tallies, lazy.unasked)
+        if with_notes:
+            notes += scoring_notes(found, lazy.facts, lazy.tallies, lazy.unasked)
         return Scored(frame=lazy.frame().to_native(), notes=tuple(notes), columns=added)
     scored = _score_eager(wrapped, found, columns, asked.missing, with_notes=with_notes)
     return Scored(frame=scored.frame, notes=(*notes, *scored.notes), columns=added)
