@@ -38,6 +38,7 @@ PUBLIC = [
     "read",
     "reliability",
     "report",
+    "retest",
     "score",
 ]
 HEAVY = "pandas numpy scipy statsmodels matplotlib seaborn narwhals pyreadstat pydantic typer rich"

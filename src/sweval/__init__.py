@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sweval.data.datasets import datasets as datasets
     from sweval.data.read import read as read
     from sweval.errors import SwevalError as SwevalError
+    from sweval.models.base.retest import retest as retest
     from sweval.models.cluster_robust import ClusterRobust as ClusterRobust
     from sweval.models.cluster_trial import ClusterTrial as ClusterTrial
     from sweval.models.growth import Growth as Growth
@@ -49,6 +50,7 @@ _HOME = {
     "reliability": "sweval.scoring.reliability",
     "audit_key": "sweval.scoring.key_audit",
     "KeyAudit": "sweval.scoring.key_audit",
+    "retest": "sweval.models.base.retest",
     "food_insecurity": "sweval.scoring.food_insecurity",
     "report": "sweval.reporting.report",
     "Estimate": "sweval.result",

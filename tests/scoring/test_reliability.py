@@ -95,7 +95,7 @@ def test_lazy_frames_and_missing_codes_work_alike(tmp_path: Path) -> None:
 
 def test_the_interval_of_feldt_covers_alpha(tmp_path: Path) -> None:
     """Parallel normal items: the interval is exact, so 2,000 draws lie within 3 standard errors of 95 %."""
-    from sweval.scoring.reliability import cronbach_alpha, feldt_interval
+    from sweval.scoring.consistency import cronbach_alpha, feldt_interval
 
     rng = np.random.default_rng(20240101)
     draws, rows, count = 2000, 25, 6

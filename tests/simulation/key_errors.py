@@ -24,6 +24,7 @@ from sweval.scoring.consistency import cronbach_alpha
 from sweval.scoring.definition import instrument, instruments
 from sweval.scoring.key_audit import KeyAudit, audit_key
 from sweval.scoring.records import Instrument, Scale
+from sweval.scoring.rules import points_of
 
 CLIENTS = 200
 KINDS = ("clean", "unreversed", "reversed_twice", "swapped", "shifted", "keyed file", "shifted file")
@@ -42,6 +43,16 @@ def judging_scores(found: Instrument) -> list[Scale]:
         if len(scale.items) >= 3 and not set(scale.items) <= covered:
             kept.append(scale)
     return kept
+
+
+def reversed_items(found: Instrument) -> set[str]:
+    """Return the items whose lowest code counts most in their largest score."""
+    turned_round = set()
+    for scale in reversed(judging_scores(found)):
+        for name, points in points_of(found, scale).items():
+            code = found.item(name)
+            (turned_round.add if points[code.low] > points[code.high] else turned_round.discard)(name)
+    return turned_round
 
 
 def simulate(
@@ -71,10 +82,19 @@ def simulate(
         frame = pd.DataFrame(keyed)
         if (frame.nunique() < 2).any():
             continue
-        alphas = [cronbach_alpha(np.cov(frame[list(scale.items)].to_numpy(float), rowvar=False)) for scale in scores]
+        answers = turned(found, frame, sorted(reversed_items(found) & set(frame)))
+        alphas = [alpha_of(found, scale, answers) for scale in scores]
         if alpha[0] <= min(alphas) and max(alphas) <= alpha[1]:
-            return turned(found, frame, [item.id for item in items if item.reversed])
+            return answers
     raise RuntimeError(f"no sample of {found.id} has such an alpha")
+
+
+def alpha_of(found: Instrument, scale: Scale, answers: pd.DataFrame) -> float:
+    """Return alpha of what the answers count in a score; 0 where an item counts the same for everybody."""
+    points = np.column_stack([answers[name].map(counts) for name, counts in points_of(found, scale).items()])
+    if (np.ptp(points, axis=0) == 0).any():
+        return 0.0
+    return cronbach_alpha(np.cov(points.astype(float), rowvar=False))
 
 
 def turned(found: Instrument, frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -87,10 +107,11 @@ def plant(
     kind: str, found: Instrument, clean: pd.DataFrame, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, dict[str, str]] | None:
     """Return the answers with one error of a kind and what the audit must find, or None where the key has no such."""
-    mixed = [scale for scale in judging_scores(found) if len({found.item(name).reversed for name in scale.items}) == 2]
+    turns = reversed_items(found)
+    mixed = [scale for scale in judging_scores(found) if len({name in turns for name in scale.items}) == 2]
     mixed = [scale for scale in mixed if len({found.item(name).codes for name in scale.items}) == 1]
-    keyed = sorted({name for scale in mixed for name in scale.items if found.item(name).reversed})
-    plain = [name for name in clean if not found.item(name).reversed]
+    keyed = sorted({name for scale in mixed for name in scale.items if name in turns})
+    plain = [name for name in clean if name not in turns]
     if kind == "clean":
         return clean, {}
     if kind == "unreversed" and plain:
@@ -110,8 +131,8 @@ def plant(
         return turned(found, clean, keyed), dict.fromkeys(keyed, "reversed_twice")
     if kind == "swapped" and mixed:
         scale = mixed[int(rng.integers(len(mixed)))]
-        first = str(rng.choice([name for name in scale.items if found.item(name).reversed]))
-        second = str(rng.choice([name for name in scale.items if not found.item(name).reversed]))
+        first = str(rng.choice([name for name in scale.items if name in turns]))
+        second = str(rng.choice([name for name in scale.items if name not in turns]))
         both = {first: clean[second], second: clean[first]}
         return clean.assign(**both), {first: "swapped", second: "swapped"}
     return None

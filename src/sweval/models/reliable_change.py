@@ -17,10 +17,10 @@ from sweval.effects.change import (
 )
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError, InstrumentError, did_you_mean
-from sweval.frames import take
 from sweval.models.base.design import Design, check_level, direction
 from sweval.models.base.rows import Facts
-from sweval.models.base.values import counted, keyed, label_key, numbers
+from sweval.models.base.two_waves import TwoWaves, scores_at_waves, scores_in_columns
+from sweval.models.base.values import counted
 from sweval.result import BETTER, Estimate, Fit, Result
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ class ReliableChange(Design):
         """
         check_level(conf_level, where=self.where)
         better = direction(outcome, better, where=self.where)
-        ids, pre, post, notes = self._scores(frame, outcome)
+        scores = self._scores(frame, outcome)
+        ids, pre, post, notes = scores.ids, scores.first, scores.second, list(scores.notes)
         unknown = np.isnan(pre)
         if unknown.any():
             notes.append(f"{counted(int(unknown.sum()), 'client')} without a score before left out.")
@@ -208,62 +209,12 @@ class ReliableChange(Design):
             clients=_clients(ids, pre, post, index, category),
         )
 
-    def _scores(self, frame: Any, outcome: str) -> tuple[NDArray[np.object_], FloatArray, FloatArray, list[str]]:
+    def _scores(self, frame: Any, outcome: str) -> TwoWaves:
         """Return ids, scores before and scores after, one entry per client."""
         if self.wave is None:
-            return self._wide(frame, outcome)
-        table = take(frame, [str(self.client), self.wave, outcome], where=self.where)
-        values, notes = numbers(table[outcome], where=self.where)
-        client, ids, _ = keyed(table[str(self.client)], as_label=False)
-        wave, labels, _ = keyed(table[self.wave], as_label=True)
-        unlinked = int((client < 0).sum())
-        if unlinked:
-            notes.append(f'{counted(unlinked, "row")} without a client id in "{self.client}" left out.')
-        columns = []
-        for part, value in (("pre", self.pre), ("post", self.post)):
-            label = label_key(value) or ""
-            if label not in labels:
-                raise DesignError(
-                    f'{part}="{label}" is not in "{self.wave}".', where=self.where, fix=did_you_mean(label, labels)
-                )
-            here = (wave == labels.index(label)) & (client >= 0)
-            repeated = int((np.bincount(client[here], minlength=len(ids)) > 1).sum())
-            if repeated:
-                raise DesignError(
-                    f'there is more than one row at "{label}" for {counted(repeated, "client")}.',
-                    where=self.where,
-                    fix=f'Each client needs one row per "{self.wave}".',
-                )
-            scores = np.full(len(ids), np.nan)
-            scores[client[here]] = values[here]
-            columns.append((scores, here))
-        if label_key(self.pre) == label_key(self.post):
-            raise DesignError("pre and post are the same wave.", where=self.where)
-        seen = np.zeros(len(ids), dtype=bool)
-        seen[client[columns[0][1] | columns[1][1]]] = True
-        return np.array(ids, dtype=object)[seen], columns[0][0][seen], columns[1][0][seen], notes
-
-    def _wide(self, frame: Any, outcome: str) -> tuple[NDArray[np.object_], FloatArray, FloatArray, list[str]]:
-        """Return the same from one row per client."""
-        before = str(self.pre)
-        if before == outcome:
-            raise DesignError(f'"{outcome}" is named both as pre and as outcome.', where=self.where)
-        named = [before, outcome] if self.client is None else [self.client, before, outcome]
-        table = take(frame, named, where=self.where)
-        pre, notes = numbers(table[before], where=self.where)
-        post, said = numbers(table[outcome], where=self.where)
-        ids = np.array([str(number) for number in range(1, len(table) + 1)], dtype=object)
-        if self.client is not None:
-            client, labels, _ = keyed(table[self.client], as_label=False)
-            repeated = int((np.bincount(client[client >= 0]) > 1).sum())
-            if repeated:
-                raise DesignError(
-                    f"there is more than one row for {counted(repeated, 'client')}.",
-                    where=self.where,
-                    fix='If the rows are waves, name their column with wave="...".',
-                )
-            ids = np.array([*labels, None], dtype=object)[client]
-        return ids, pre, post, [*notes, *said]
+            return scores_in_columns(frame, str(self.pre), outcome, client=self.client, part="pre", where=self.where)
+        waves = {"pre": self.pre, "post": self.post}
+        return scores_at_waves(frame, outcome, client=str(self.client), wave=self.wave, waves=waves, where=self.where)
 
     def _reliability(self, outcome: str) -> tuple[float, list[str]]:
         """Return the reliability that was given, or the only verified one of the instrument."""

@@ -36,6 +36,7 @@ tbody tr + tr > * { border-top: 1px solid var(--line) }
 tbody:last-child tr:last-child > * { border-bottom: 2px solid var(--ink) }
 tbody th[scope=rowgroup] { font-weight: 600; background: var(--band); padding-left: .5rem }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+thead .n { white-space: normal }
 .check { max-width: 46rem; margin: 1rem 0; padding: .5rem 1rem; border: 2px solid #b35900; border-left-width: .5rem }
 figure { margin: 1.25rem 0 }
 figure img { display: block; width: 100%; min-width: 40rem; max-width: 58rem; background: #fff; padding: .5rem }
@@ -49,6 +50,7 @@ details > summary { cursor: pointer; font-weight: 600 }
   tbody th[scope=row] { font-weight: 600 }
   tbody th[scope=rowgroup] { padding: .3rem .5rem }
   td { display: flex; justify-content: space-between; gap: 1.5rem; text-align: right }
+  td.n { white-space: normal }
   td::before { content: attr(data-label); color: var(--soft); text-align: left; white-space: normal }
 }
 @media print {

@@ -26,6 +26,7 @@ from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
 from sweval.reporting.yes_no_tables import YES_NO, contrasts_table, risks_table
 from sweval.result import SERVICES
+from sweval.scoring.reliability import MEASURES as RELIABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +37,6 @@ _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the de
 _BESIDE = "coefficient_"  # the same coefficient tested in another way, such as coefficient_cr2
 _GROWTH = "difference in growth"  # in the method of such designs, which compare changes and adjust for no baseline
 _PARTIALLY_NESTED = "partially nested"  # in the method of such designs, whose arms differ in who is in a group
-_RELIABILITY = ("alpha", "alpha_standardized", "sem", "item_rest_r")
 _COMPONENT = re.compile(r"residual$|[^\[]+: ")  # `agency: (Intercept)`, a standard deviation of random effects
 
 
@@ -63,7 +63,7 @@ def block(row: Record) -> str:
         return "other"
     if measure in DESCRIPTIVE:
         return "participants"
-    if measure in _RELIABILITY:
+    if measure in RELIABILITY:
         return "reliability"
     if measure == "icc":
         return "icc"

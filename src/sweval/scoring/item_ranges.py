@@ -15,7 +15,7 @@ FEWEST_ANSWERS = 50
 _FEWEST_OTHERS = 4
 _THRESHOLD_SD = 0.2
 _LEAST_LOCATION_SD = 0.4
-_ODDS = 3.5
+_ODDS = 4.0
 _PLACES = np.arange(-3.0, 3.01, 0.05)
 
 Counts = NDArray[np.int64]

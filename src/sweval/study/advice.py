@@ -22,6 +22,8 @@ def in_toml(text: str) -> str:
     'Write coding = "1-4".'
     >>> in_toml("Pass sheet= to choose.")
     'Write sheet = "..." in [read] to choose.'
+    >>> in_toml("If that is a code for no answer, make it missing first.")
+    'If that is a code for no answer, declare it in missing.'
     >>> in_toml('Use TwoGroup with cluster="agency".')
     'Use kind = "two_group" with cluster = "agency".'
     """
@@ -29,7 +31,7 @@ def in_toml(text: str) -> str:
     said = re.sub(rf"\b(?P<verb>[Pp])ass {_BARE}", _written, said)
     said = re.sub(_ARGUMENT, _assigned, said)
     said = re.sub(_BARE, lambda found: found["name"], said)
-    return _with_kinds(said)
+    return _with_kinds(said).replace("make it missing first", "declare it in missing")
 
 
 def in_options(text: str) -> str:

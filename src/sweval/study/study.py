@@ -169,7 +169,6 @@ class Study:
     def _reliability(self, frame: pd.DataFrame, outcome: Scored) -> Result:
         """Return the reliability on the baseline wave; a scale for which there is none gets a note, not an error."""
         from sweval.scoring.reliability import reliability
-        from sweval.scoring.request import item_columns
 
         name = outcome.instrument.id
         rows, said = self._baseline_rows(frame)
@@ -177,7 +176,8 @@ class Study:
             found = reliability(
                 rows,
                 of_variant(outcome.instrument, outcome.variant),
-                items=item_columns(outcome.instrument, outcome.items, outcome.order),
+                items=outcome.items,
+                order=outcome.order,
                 missing=outcome.missing,
                 coding=outcome.coding,
                 accept_licence=self.file.study.accept_licence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.stats import f as f_distribution
 
 from sweval.effects.variance_components import anova_icc
+from sweval.models.engine.mixed import icc as shares_of_variance
 from sweval.models.engine.mixed import profile
 from sweval.models.engine.mixed.fit import MixedFit, mixed_fit
 from sweval.models.engine.mixed.icc import icc_intervals
@@ -357,3 +359,21 @@ def test_less_variation_than_chance_still_has_an_upper_limit() -> None:
     (found,) = icc_intervals(mixed_fit(y, np.ones((80, 1)), [Factor(cluster, np.ones((80, 1)))]))
     assert (found.estimate, found.low) == (0.0, 0.0)
     assert 0.01 < found.high < 0.3
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_shares_have_no_interval_where_the_profile_finds_a_better_fit_or_nothing(
+    *, better: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shares_of_variance.minimise
+
+    def wrong(criterion: object, start: np.ndarray) -> tuple[object, object, float]:
+        if not better:
+            raise np.linalg.LinAlgError
+        phi, at, fall = whole(criterion, start)
+        return phi, replace(at, value=at.value - 50), fall
+
+    monkeypatch.setattr(shares_of_variance, "minimise", wrong)
+    for found in icc_intervals(reference_fit("lmm_3level")):
+        assert np.isnan(found.low), found
+        assert np.isnan(found.high), found

@@ -60,7 +60,8 @@ def variance_rows(facts: Facts, fit: MixedFit, design: MixedDesign, *, classes: 
         rows += _unstructured(facts, fit, classes)
     for share in icc_intervals(fit, conf_level=facts.conf_level):
         exact = "exact F interval (Harville & Fenech 1985)" if share.exact else f"profile of the {likelihood}"
-        method = f"share of variance between units, given the fixed effects; {exact}"
+        how = exact if share.exact or np.isfinite([share.low, share.high]).all() else _NO_LIMITS
+        method = f"share of variance between units, given the fixed effects; {how}"
         name = design.random[share.factor].name
         units = {"clusters": design.random[share.factor].units}
         rows.append(facts.row(name, "icc", share.estimate, method=method, **_limits(facts, share), **units))

@@ -16,6 +16,7 @@ from sweval.models.engine.mixed.structure import Structure, symmetric_basis
 _CLOSE = 1e-7
 """Relative precision of a limit."""
 _JUMP = 1e-3
+_BELOW = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -379,6 +380,12 @@ class HeldSd:
 
     def natural(self, phi: Array, sigma2: float) -> None:
         """Say nothing: a profile makes no inference in these parameters."""
+
+
+def rise(value: float, least: float) -> float:
+    """Return how far a deviance lies above the minimum; NaN where it lies so far below that this was none."""
+    above = value - least
+    return max(above, 0.0) if above > -_BELOW else np.nan
 
 
 def root_between(function: Callable[[float], float], start: float, end: float) -> float:

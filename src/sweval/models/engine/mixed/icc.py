@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import fdtri, ndtri
 
 from sweval.models.engine.mixed.fit import MixedFit
-from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Point, root_between
+from sweval.models.engine.mixed.fixed_parameter import FixedVariance, Point, rise, root_between
 from sweval.models.engine.mixed.model import Array
 from sweval.models.engine.mixed.modes import placed_levels
 from sweval.models.engine.mixed.optimise import minimise
@@ -241,7 +241,7 @@ class _Profile:
                         least = min(least, minimise(held, begin)[1].value)
                     except np.linalg.LinAlgError:  # V cannot be told from a singular one
                         return np.nan
-            return float(np.sqrt(max(least - self.least, 0.0))) - self.z
+            return float(np.sqrt(rise(least, self.least))) - self.z
 
         units = int(self.levels[factor].codes.max()) + 1
         step = min(1.0, 2.6 * self.z / float(np.sqrt(2 * units)))
@@ -258,6 +258,8 @@ def _limit(root: Callable[[float], float], share: float, step: float) -> float:
         outer = float(1 / (1 + np.exp(-at)))
         if outer > _NEARLY_ONE:
             return 1.0
+        if np.isnan(root(outer)):
+            return np.nan
         if root(outer) > 0:
             return root_between(root, inner, outer)
         inner = outer

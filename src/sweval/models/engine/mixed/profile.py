@@ -18,6 +18,7 @@ from sweval.models.engine.mixed.fixed_parameter import (
     Root,
     SdParts,
     correlated,
+    rise,
     root_between,
     sd_parts,
     triangles,
@@ -36,8 +37,6 @@ MOST_CLASSES: dict[Kind, int] = {"sd": 8, "correlation": 8, "residual_sd": 4}
 _STEPS = 12
 _LONGEST = 0.34
 _NONE = 1e-5
-_BELOW = 1e-3
-"""A profile that falls below the minimum by more than this has found another optimum than the fit."""
 _FIRM = 1e-6
 
 
@@ -188,15 +187,9 @@ class _Profile:
         """Return how far the deviance lies above its minimum where an effect does not vary at all."""
         if (factor, k) not in self.floors:
             absent = self._parts(factor, k)[2].absent()
-            self.floors[factor, k] = self._rise(
-                self._minimum(self._with(factor, absent), self._start_with(factor, absent))[0]
-            )
+            found = self._minimum(self._with(factor, absent), self._start_with(factor, absent))[0]
+            self.floors[factor, k] = rise(found, self.least)
         return self.floors[factor, k]
-
-    def _rise(self, found: float) -> float:
-        """Return how far a deviance lies above the minimum; NaN where it lies below, which then was none."""
-        rise = found - self.least
-        return max(rise, 0.0) if rise > -_BELOW else np.nan
 
     def residual_sd(self, number: int, estimate: float) -> Interval:
         """Return the interval of the residual standard deviation of a class."""
@@ -293,7 +286,7 @@ class _Profile:
                     return 0.0
                 found, phi = evaluate(value, last)
                 last = (value, phi)
-                return float(np.sign(value - here) * np.sqrt(self._rise(found)))
+                return float(np.sign(value - here) * np.sqrt(rise(found, self.least)))
 
             return root
 
@@ -315,14 +308,15 @@ class _Profile:
 
         @cache
         def root(rho: float) -> float:
-            return float(np.sqrt(self._rise(deviance(rho)))) - self.z
+            return float(np.sqrt(rise(deviance(rho), self.least))) - self.z
 
         nearly = here + (end - here) * (1 - 1e-6) if inside else end
         if root(nearly) < 0:
             return end
         if root(here) >= 0:  # so near to 1 or -1 that numbers of 16 digits cannot tell; an origin far from the data
             return np.nan
-        return root_between(root, here, nearly)
+        found = root_between(root, here, nearly)
+        return found if abs(found - here) > _NONE * abs(nearly - here) else np.nan
 
     def _minimum(self, criterion: FixedVariance, start: Array) -> tuple[float, Array]:
         """Return the least value over the free parameters, and where it is."""
