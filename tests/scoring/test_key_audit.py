@@ -17,6 +17,7 @@ from sweval.errors import InstrumentError
 from sweval.scoring.definition import Instrument, instrument
 from sweval.scoring.item_ranges import Codes, code_offsets
 from sweval.scoring.item_signs import item_signs
+from sweval.scoring.score import score_with_notes
 
 MIXED = ["rses", "pss10", "fad_gf", "olbi", "proqol5", "collective_efficacy", "cesd20", "ucla20", "isel12", "brs"]
 """Scales with items of both keys; every kind of error is planted in each."""
@@ -204,6 +205,21 @@ def test_two_swapped_items_of_four_cannot_be_told_from_the_other_two() -> None:
     assert len(audit.notes) == 1
     assert "with as many reversed items on either side" in audit.notes[0]
     assert any(pair in audit.notes[0] for pair in ("1 and 2 run against 3 and 4", "3 and 4 run against 1 and 2"))
+
+
+def test_scoring_notes_the_same_items_by_their_column_whatever_their_order_in_the_score(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.toml"
+    path.write_text(
+        'id = "mixed"\ntitle = "t"\nlevel = "group"\nconstruct = "c"\n[items]\nnumber = 5\ncodes = [1, 2, 3, 4, 5]\n'
+        'reversed = [2]\n[[scores]]\nid = "total"\nop = "sum"\nitems = [5, 3, 1, 2, 4]\n',
+        encoding="utf-8",
+    )
+    rng = np.random.default_rng(8)
+    trait = 3 + rng.normal(size=(100, 1)) + 0.8 * rng.normal(size=(100, 5))
+    frame = pd.DataFrame(np.clip(np.round(trait), 1, 5), columns=[f"m{item}" for item in range(1, 6)])
+    (note,) = score_with_notes(frame, path, items="m{item}").notes
+    assert note.startswith("mixed_total: m2 runs against the other items.")
+    assert sw.audit_key(frame, path, items="m{item}").found == {"m2": "reversed_twice"}
 
 
 def test_signs_are_those_of_a_worked_example() -> None:

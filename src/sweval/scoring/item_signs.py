@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sweval.scoring.consistency import Matrix, correlation, pairwise_covariance, standardized_alpha
 
 FEWEST_ROWS = 20
-"""Below so many answered rows a negative correlation says little."""
+"""Below so many answered rows an unused answer or a negative correlation says little."""
 
 _LIKELIHOOD_RATIO = 4.0
 _LEAST_ALPHA = 0.5

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweval.scoring.answers import Facts
+from sweval.scoring.item_signs import FEWEST_ROWS, item_signs
 from sweval.scoring.records import Instrument, Scale
-
-_ROWS_FOR_DOUBT = 20
-"""Below so many rows an unused answer or a negative correlation says little."""
+from sweval.scoring.rules import points_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +89,11 @@ def _without(scale: Scale, rows: int, without: int, reason: str) -> list[str]:
 def _odd_answers(instrument: Instrument, facts: Sequence[Facts]) -> list[str]:
     """Note items without any variation, and a lowest answer that nobody gave."""
     notes = []
-    constant = [entry.column.name for entry in facts if entry.answered >= _ROWS_FOR_DOUBT and entry.low == entry.high]
+    constant = [entry.column.name for entry in facts if entry.answered >= FEWEST_ROWS and entry.low == entry.high]
     if constant:
         notes.append(f"{instrument.id}: every answer is the same in {', '.join(constant)}.")
     unused = all(
-        entry.answered >= _ROWS_FOR_DOUBT and entry.low is not None and entry.low > entry.column.item.low
-        for entry in facts
+        entry.answered >= FEWEST_ROWS and entry.low is not None and entry.low > entry.column.item.low for entry in facts
     )
     if unused and not any(entry.column.recoded for entry in facts):
         item = instrument.items[0]
@@ -106,26 +104,27 @@ def _odd_answers(instrument: Instrument, facts: Sequence[Facts]) -> list[str]:
     return notes
 
 
-def unreversed_note(scale: Scale, names: Sequence[str], keyed: NDArray[np.float64]) -> list[str]:
-    """Note items whose keyed answers run against the rest of their score.
+def unreversed_note(
+    instrument: Instrument, scale: Scale, names: Mapping[str, str], keyed: NDArray[np.float64]
+) -> list[str]:
+    """Note items whose keyed answers run against the rest of their score; `sweval.audit_key` looks closer.
 
     Parameters
     ----------
-    scale
-        The score.
+    instrument, scale
+        The instrument and the score.
     names
-        Its item columns.
+        Item id -> column.
     keyed
-        Keyed answers of complete rows, shape (rows, items).
+        Keyed answers of complete rows, columns in the order of `scale.items`, shape (rows, items).
     """
-    if len(keyed) < _ROWS_FOR_DOUBT or keyed.shape[1] < 3:
+    points = points_of(instrument, scale)
+    turned = [points[name][instrument.item(name).low] > points[name][instrument.item(name).high] for name in points]
+    signs = item_signs(keyed, np.array(turned))
+    if signs is None or not signs.against.any():
         return []
-    covariance = np.cov(keyed, rowvar=False)
-    with_rest = covariance.sum(axis=1) - np.diag(covariance)
-    against = [name for name, value in zip(names, with_rest, strict=True) if value < 0]
-    if not against:
-        return []
+    against = [names[name] for name, value in zip(scale.items, signs.against, strict=True) if value]
     return [
         f"{scale.column}: {', '.join(against)} run{'s' if len(against) == 1 else ''} against the other items. "
-        "Check whether answers were already reversed in the file, or stand in another order."
+        "Check whether answers were already reversed in the file, or stand in another order; audit_key looks closer."
     ]

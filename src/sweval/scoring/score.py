@@ -279,10 +279,11 @@ def _score_eager(
     notes: list[str] = []
     if with_notes:
         notes = scoring_notes(instrument, facts, [_tally(entry) for entry in scores], unasked)
+        names = {column.item.id: column.name for column in columns}
         for entry in scores:
-            names = [column.name for column in columns if column.item.id in entry.scale.items]
             if not entry.scale.parts:
-                notes += unreversed_note(entry.scale, names, _complete_sample(instrument, entry, codes, plan))
+                sample = _complete_sample(instrument, entry, codes, plan)
+                notes += unreversed_note(instrument, entry.scale, names, sample)
     return Scored(frame=scored.to_native(), notes=tuple(notes), columns=added_columns(instrument))
 
 
