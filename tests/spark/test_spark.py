@@ -37,7 +37,7 @@ def planned(spark: SparkSession, frame: pl.DataFrame) -> DataFrame:
 def answers(instrument_id: str) -> pl.DataFrame:
     rng = np.random.default_rng(8)
     found = sw.instrument(instrument_id, accept_licence=True)
-    columns = {f"x_{item.id}": rng.choice(item.codes, 25) for item in found.items}
+    columns = {f"x_{item.id}".replace(".", "_"): rng.choice(item.codes, 25) for item in found.items}
     frame = pl.DataFrame({"row": np.arange(25), **columns})
     lacking = {name: pl.Series(rng.random(25) < 0.06) for name in columns}
     return frame.with_columns(pl.when(~lacking[name]).then(pl.col(name)).alias(name) for name in columns)
@@ -48,7 +48,7 @@ def test_every_instrument_is_scored_where_the_rows_lie(spark: SparkSession, inst
     frame = answers(instrument_id)
     found = sw.instrument(instrument_id, accept_licence=True)
     variant = found.variants[0].name if found.variants else None
-    asked = {"items": "x_{item}", "variant": variant, "accept_licence": True}
+    asked = {"items": frame.columns[1:], "variant": variant, "accept_licence": True}
     there = score_with_notes(planned(spark, frame), instrument_id, **asked)
     here = score_with_notes(frame.lazy(), instrument_id, **asked)
     assert isinstance(there.frame, DataFrame)
@@ -70,3 +70,9 @@ def test_missing_codes_labels_and_refusals(spark: SparkSession) -> None:
     numbers = pl.DataFrame({f"x_{k}": [0, 1, 7] for k in range(1, 8)})
     with pytest.raises(InstrumentError, match=r"x_1 \(1 row\)"):
         sw.score(planned(spark, numbers), "gad7", items="x_{item}")
+
+
+def test_a_dot_in_a_name_is_refused_in_words(spark: SparkSession) -> None:
+    frame = pl.DataFrame({f"q.{k}": [0] for k in range(1, 8)})
+    with pytest.raises(InstrumentError, match=r"takes the dot in q\.1"):
+        sw.score(planned(spark, frame), "gad7", items="q.{item}")

@@ -185,6 +185,7 @@ def _score(frame: Any, asked: Asked, variant: str | None, *, with_notes: bool) -
     refuse_taken(wrapped, found, added)
     notes = [*asked.disorder_note(), *left_out(whole, found)] if with_notes else []
     if isinstance(wrapped, nw.LazyFrame):
+        _refuse_dots(wrapped, found, columns)
         lazy = LazyScores(wrapped, found, columns, asked.missing, counted=with_notes)
         refuse_misfits(found, lazy.facts)
         if with_notes:
@@ -208,6 +209,17 @@ def refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> No
             f"the data have the column {', '.join(taken)} already.",
             where=instrument.id,
             fix="Rename or drop it, or score a copy without it.",
+        )
+
+
+def _refuse_dots(frame: nw.LazyFrame[Any], instrument: Instrument, columns: Sequence[Column]) -> None:
+    """Refuse names that Spark takes for a field inside a column."""
+    dotted = [column.name for column in columns if "." in column.name]
+    if dotted and frame.implementation.is_pyspark():
+        raise InstrumentError(
+            f"Spark takes the dot in {dotted[0]} for a field inside a column.",
+            where=instrument.id,
+            fix="Rename the columns, as in x_1_1 for x_1.1, and list them in item order.",
         )
 
 
