@@ -193,3 +193,9 @@ def test_a_client_with_two_rows_at_a_wave_is_refused(random: dict[str, str], vis
     model.fit(frame, "y")
     with pytest.raises(DesignError, match=rf"1 client with several rows at the same wave \(rows 5, {len(doubled)}\)"):
         model.fit(doubled, "y")
+
+
+def test_clients_who_cross_agencies_may_be_seen_in_two_at_a_wave(visits: pd.DataFrame) -> None:
+    random = {"agency": "1", "client": "1"}
+    model = MixedModel(fixed="wave", random=random, crossed="client", client="client", wave="wave")
+    assert model.fit(visits, "y").fits[0].used == len(visits)

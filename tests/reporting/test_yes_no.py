@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from sweval.reporting.plain_text import plain_effects
@@ -151,6 +152,21 @@ def test_the_report_has_tables_picture_and_words_that_fit(tmp_path: Path) -> Non
     assert "no standardised effect" not in page
     assert "<h2>Yes/no outcomes</h2>" not in page
     assert ",work," in (tmp_path / "out" / "effects.csv").read_text(encoding="utf-8")
+
+
+def test_coefficients_of_a_logistic_regression_are_called_logarithms() -> None:
+    row = Estimate(term="x", measure="coefficient", metric="log_odds", estimate=0.1, method="logistic regression")
+    for metric, notes in (("log_odds", 2), ("raw", 1)):
+        (table,) = tables(Result(estimates=(dataclasses.replace(row, metric=metric),)).tidy())
+        assert len(table.notes) == notes
+
+
+def test_an_open_interval_stands_in_the_workbook_in_words(tmp_path: Path) -> None:
+    report(analysis(OPEN, EVENTS), tmp_path / "out", formats=("xlsx",))
+    sheet = openpyxl.load_workbook(tmp_path / "out" / "effects.xlsx")["Risk differences"]
+    shown = {row[3]: row[4:7] for row in sheet.iter_rows(min_row=3, max_row=5, values_only=True)}
+    assert shown["risk difference"] == (0.027, -0.236, 0.289)
+    assert shown["number needed to treat"][0] == "benefit 37.0 [benefit 3.5 to ∞ to harm 4.2]"
 
 
 def test_beside_effects_it_has_a_section_of_its_own(synthetic: Result, tmp_path: Path) -> None:

@@ -84,7 +84,8 @@ def test_a_file_that_is_keyed_already_is_told_from_one_whose_other_items_are_wro
     found = audit(key_errors.turned(rses, clean, keyed))
     assert found.found == dict.fromkeys(keyed, "reversed_twice")
     assert "2, 5, 6, 8 and 9 run against the other items, and these are all that the key reverses" in found.notes[0]
-    assert 'coding="keyed"' in found.notes[0]
+    assert found.notes[1] == 'rses: with coding="keyed" all items run along: pass it if the file is like that.'
+    assert audit(key_errors.turned(rses, clean, keyed), coding="keyed").found == {}
 
 
 def test_a_file_with_other_codes_is_reported_and_scored_once_they_are_declared(clean: pd.DataFrame) -> None:
@@ -103,6 +104,9 @@ def test_another_order_of_the_items_is_called_swapped(rses: Instrument, clean: p
     found = audit(printed)
     assert found.found == dict.fromkeys(["2", "3", "6", "10"], "swapped")
     assert "2 and 6 (reversed by the key) and 3 and 10 (not reversed) run against" in found.notes[0]
+    (order,) = [entry.name for entry in rses.orders]
+    assert f'order="{order}" all items run along' in found.notes[1]
+    assert audit(printed, order=order).found == {}
 
 
 def test_a_wider_form_or_rows_of_another_coding_are_outside(clean: pd.DataFrame) -> None:

@@ -142,8 +142,8 @@ class Growth(Design):
         Returns
         -------
         Result
-            Coefficients, the standardised effect, means and spreads of each arm at the baseline and at the last wave,
-            and the variance components.
+            Coefficients, the standardised effect, the clients of each arm (`clients`) with their means and spreads at
+            the baseline and at the last wave, and the variance components.
 
         Raises
         ------

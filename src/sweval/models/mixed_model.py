@@ -226,7 +226,8 @@ class MixedModel(Design):
             singular=fitted.any_singular,
             engine="sweval mixed",
         )
-        notes = [*data.notes, *notes_on_clients(frame, data, self.client, self.wave, where=self.where)]
+        crossed = request.crossed
+        notes = [*data.notes, *notes_on_clients(frame, data, self.client, self.wave, crossed=crossed, where=self.where)]
         notes += [*notes_on_fit(fitted, data), *notes_on_terms(data, request.outcome), *tests.notes, *said]
         notes += [*notes_on_shares(data, components), *notes_on_limits(components)]
         return MixedResult(

@@ -285,7 +285,10 @@ def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Tabl
         )
         for row in rows
     ]
-    return finished("coefficients", columns, lines, words, [words.say("table.coefficients_note")])
+    notes = [words.say("table.coefficients_note")]
+    if any(row["metric"] == "log_odds" for row in rows):
+        notes.append(words.say("table.log_odds_note"))
+    return finished("coefficients", columns, lines, words, notes)
 
 
 def _other(rows: list[Record], words: Language, small_cells: int) -> Table:

@@ -199,7 +199,7 @@ def _needed(row: Record, family: Family, words: Language) -> Cell:
     same = [r for r in family.contrasts if r["measure"] == "risk_difference" and r["term"] == row["term"]]
     if same and same[0]["conf_low"] is not None:
         text += f" [{_open(same[0], words, 'through_infinity_short', '_short')}]"
-    return Cell(text=text, numbers=(row["estimate"], None, None))
+    return Cell(text=text)  # a workbook has no two limits to show either
 
 
 def _needed_sentence(row: Record, difference: Record, words: Language) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sweval.errors import InstrumentError
+from sweval.errors import InstrumentError, SwevalError
 from sweval.scoring.answers import Facts
 from sweval.scoring.fit import refuse_misfits
 from sweval.scoring.item_ranges import Codes, code_offsets
@@ -190,8 +190,27 @@ def audit_key(
         item: "outside" if finding.offset == "outside" else "shifted" for item, finding in offsets.items()
     }
     rows = tuple(_row(read, facts, found.get(facts.column.item.id), judged) for facts in read.facts)
-    notes = audit_notes(read, found, judged, offsets)
+    notes = audit_notes(read, found, judged, offsets, _better_readings(frame, asked, read) if against else ())
     return KeyAudit(instrument=read.instrument.id, items=rows, notes=notes)
+
+
+def _better_readings(frame: Any, asked: Asked, read: ItemAnswers) -> tuple[str, ...]:
+    """Return the arguments, of the codings and orders that the instrument knows, with which no item runs against."""
+    tried: list[tuple[str, Asked]] = []
+    if asked.coding is None:
+        tried += [(f'coding="{entry.name}"', replace(asked, coding=entry.name)) for entry in read.instrument.codings]
+    if asked.order is None:
+        tried += [(f'order="{entry.name}"', replace(asked, order=entry.name)) for entry in read.instrument.orders]
+    found = []
+    for argument, other in tried:
+        try:
+            again = read_items(frame, other, check=_refuse_far_misfits)
+        except SwevalError:  # the columns or codes do not fit this reading
+            continue
+        judged = _judged(again)
+        if judged and not _against(again, judged) and any(signs.coherent for signs in judged.values()):
+            found.append(argument)
+    return tuple(found)
 
 
 def _refuse_far_misfits(instrument: Instrument, facts: Sequence[Facts]) -> None:

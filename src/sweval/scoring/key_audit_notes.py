@@ -17,7 +17,11 @@ _NEAR = 1.5
 
 
 def audit_notes(
-    read: ItemAnswers, found: Mapping[str, str], judged: Mapping[str, Signs], offsets: Mapping[str, Finding]
+    read: ItemAnswers,
+    found: Mapping[str, str],
+    judged: Mapping[str, Signs],
+    offsets: Mapping[str, Finding],
+    better: Sequence[str],
 ) -> tuple[str, ...]:
     """Return the notes; none where the key fits and every score could be judged.
 
@@ -31,11 +35,14 @@ def audit_notes(
         The scores whose items were compared.
     offsets
         Item id -> offset of its codes.
+    better
+        Arguments with which no item would run against the others.
     """
     ties, undecided = _ties(read, found, judged)
     notes = [
         *_sign_notes(read, {name: kind for name, kind in found.items() if name not in undecided}),
         *ties,
+        *(f"with {argument} all items run along: pass it if the file is like that." for argument in better),
         *_offset_notes(read, offsets),
         *_unjudged_notes(read, judged),
         *_pair_notes(read, found),
@@ -55,7 +62,7 @@ def _sign_notes(read: ItemAnswers, found: Mapping[str, str]) -> list[str]:
         notes.append(
             f"{_named(read, twice)} {_run(twice)} against the other items, and {which}: the answers look reversed in "
             f"the file already, so that scoring would reverse them twice. Turn them back in the file "
-            f"first{_coding(read)}."
+            "first."
         )
     if unreversed:
         notes.append(
@@ -69,7 +76,7 @@ def _sign_notes(read: ItemAnswers, found: Mapping[str, str]) -> list[str]:
         notes.append(
             f"{_named(read, keyed)} (reversed by the key) and {_named(read, plain)} (not reversed) run against the "
             f"other items: these {'two ' if len(swapped) == 2 else ''}look swapped. Compare the order of the columns "
-            "with the form; for some scales several orders are in use."
+            "with the form."
         )
     return [CHECK + note for note in notes]
 
@@ -88,12 +95,6 @@ def _ties(read: ItemAnswers, found: Mapping[str, str], judged: Mapping[str, Sign
                 "side: one side is turned, or two of its columns are swapped. The data cannot tell which side."
             )
     return notes, undecided
-
-
-def _coding(read: ItemAnswers) -> str:
-    names = [coding.name for coding in read.instrument.codings]
-    listed = " or ".join(f'coding="{name}"' for name in names)
-    return f", or pass {listed} if that is how the file is coded" if names else ""
 
 
 def _offset_notes(read: ItemAnswers, offsets: Mapping[str, Finding]) -> list[str]:

@@ -102,8 +102,12 @@ def notes_on_shares(data: MixedData, rows: Sequence[Estimate]) -> list[str]:
     return notes
 
 
-def notes_on_clients(frame: Any, data: MixedData, client: str | None, wave: str | None, *, where: str) -> list[str]:
+def notes_on_clients(
+    frame: Any, data: MixedData, client: str | None, wave: str | None, *, crossed: Sequence[str], where: str
+) -> list[str]:
     """Return a warning where clients have several rows and nothing in the model says so.
+
+    Clients of whom the model says that they cross other factors may be seen by several units at the same wave.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def notes_on_clients(frame: Any, data: MixedData, client: str | None, wave: str 
         codes = max(own, key=lambda grouping: grouping.units).codes
     else:
         codes = keyed(take(frame, [client], where=where)[client], as_label=False)[0][data.design.rows]
-    if wave is not None:
+    if wave is not None and not any(grouping.name in crossed for grouping in own):
         waves = keyed(take(frame, [wave], where=where)[wave], as_label=True)[0][data.design.rows]
         refuse_duplicates(codes, waves, (codes >= 0) & (waves >= 0), (client, wave), where=where, rows=data.design.rows)
     several = int((np.bincount(codes[codes >= 0]) > 1).sum())
