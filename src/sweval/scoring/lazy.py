@@ -332,7 +332,7 @@ def _band(scale: Scale) -> nw.Expr:
 
 
 def _code(item_id: str) -> str:
-    return f"{_HELPER}code_{item_id}"
+    return f"{_HELPER}code_{item_id.replace('.', '__')}"  # Spark takes a dot for a field inside a column
 
 
 def _answered(scale: Scale) -> str:
