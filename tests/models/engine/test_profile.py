@@ -377,3 +377,24 @@ def test_shares_have_no_interval_where_the_profile_finds_a_better_fit_or_nothing
     for found in icc_intervals(reference_fit("lmm_3level")):
         assert np.isnan(found.low), found
         assert np.isnan(found.high), found
+
+
+def test_a_residual_standard_deviation_that_may_be_zero_has_an_interval_from_zero() -> None:
+    # six rows in each class: the deviance levels off below the cut, and rounding errors far down are no limit
+    rng = np.random.default_rng(3)
+    row = np.arange(72)
+    agency, worker, x = row % 9, row // 6, rng.normal(size=72)
+    y = x + rng.normal(size=9)[agency] + rng.normal(size=72) * (1 + worker / 6)
+    first = worker < 4
+    residual = Residual(kind="by_class", classes=worker[first])
+    X = np.column_stack([np.ones(24), x[first]])
+    fit = mixed_fit(y[first], X, [Factor(agency[first], np.ones((24, 1)))], residual=residual)
+    found = [x for x in profile_intervals(fit) if x.kind == "residual_sd"]
+    assert [x.low == 0 for x in found] == [True, True, False, False]
+    assert all(x.estimate < x.high < 5 for x in found)
+
+
+@pytest.mark.parametrize("seed", [101, 110])
+def test_a_correlation_of_one_is_not_more_than_one(seed: int) -> None:
+    for found in profile_intervals(singular_data(seed)):
+        assert found.low <= found.estimate <= found.high

@@ -37,6 +37,8 @@ MOST_CLASSES: dict[Kind, int] = {"sd": 8, "correlation": 8, "residual_sd": 4}
 _STEPS = 12
 _LONGEST = 0.34
 _NONE = 1e-5
+_NOTHING = 1e-3
+"""A standard deviation of this share of the estimate that is still within: a flat profile, so zero is within."""
 _FIRM = 1e-6
 
 
@@ -122,7 +124,7 @@ def profile_intervals(
                 out.append(profile.correlation(number, pair, covariance, sds))
             else:
                 product = float(sds[pair[0]] * sds[pair[1]])
-                estimate = covariance / product if product > 0 else np.nan
+                estimate = _correlation(covariance, product)
                 out.append(_without("correlation", number, pair, estimate))
     for number, variance in enumerate(fit.residual_variances):
         sd = float(np.sqrt(variance))
@@ -131,6 +133,11 @@ def profile_intervals(
     if fit.correlation is not None:
         out.append(profile.residual_correlation(fit.correlation))
     return tuple(out)
+
+
+def _correlation(covariance: float, product: float) -> float:
+    """Return a correlation, which rounding must not put beyond 1; NaN where one of the two does not vary."""
+    return float(np.clip(covariance / product, -1.0, 1.0)) if product > 0 else np.nan
 
 
 def _without(kind: Kind, factor: int | None, effects: tuple[int, ...], estimate: float) -> Interval:
@@ -218,7 +225,7 @@ class _Profile:
         level, sizes = self.levels[factor], self._sizes(factor)
         unscale = _inverse(level.T)
         product = float(sds[pair[0]] * sds[pair[1]])
-        estimate = covariance / product if product > 0 else np.nan
+        estimate = _correlation(covariance, product)
         psi = self._psi(factor)
         spread = np.sqrt(np.clip(np.diag(psi), 0, None))
         if not (spread[list(pair)] > 1e-6 * sizes[list(pair)]).all() or not product > 0:
@@ -395,6 +402,8 @@ def _crossing(root: Callable[[float], float], target: float, start: float, step:
             found = root_between(lambda value: root(value) - target, inner, outer)
             # a limit on the estimate is none: the search has lost the optimum among rounding errors
             return found if abs(found - start) > _NONE * start else np.nan
+        if outer < _NOTHING * start:
+            return 0.0
         inner = outer
     return np.inf if step > 0 else 0.0
 
