@@ -94,9 +94,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def simulate(session: nox.Session) -> None:
-    """Count false claims and coverage in 400,000 simulated trials, and in 2,000 programmes of Harbour."""
+    """Count false claims and coverage in simulated trials, and planted errors of scoring keys that are found."""
     session.install("-e", ".", *_group("test"))
     session.run("pytest", "-q", "-n", "auto", "tests/datasets", "--programmes", "2000")
+    session.run("python", "tests/simulation/key_errors.py")
     session.run("python", "tests/simulation/error_rates.py", "--check", *session.posargs)
 
 

@@ -243,6 +243,21 @@ def test_signs_are_those_of_a_worked_example() -> None:
     assert item_signs(keyed[:19], np.zeros(4, dtype=bool)) is None
 
 
+def test_every_instrument_of_the_catalogue_can_be_audited(any_instrument: Instrument) -> None:
+    """Answers that share one factor, whatever the form: a row for each item, and only what there is a word for."""
+    rng = np.random.default_rng(9)
+    people = rng.random(120)
+    columns = {}
+    for item in any_instrument.items:
+        place = np.clip(0.6 * people + 0.4 * rng.random(120), 0, 0.999)
+        columns[item.id] = np.array(item.codes)[(place * len(item.codes)).astype(int)]
+    found = sw.audit_key(pd.DataFrame(columns), any_instrument, items="{item}", accept_licence=True)
+    assert found.tidy()["column"].tolist() == list(columns)
+    assert set(found.found.values()) <= {"reversed_twice", "unreversed", "swapped", "shifted"}
+    turned = [name for name in columns if found.found.get(name) == "reversed_twice"]
+    assert all(row.reversed for row in found.items if row.column in turned)
+
+
 def test_what_is_printed_names_no_client_and_repeats(clean: pd.DataFrame) -> None:
     printed = repr(audit(clean + 1))
     assert printed == repr(audit(clean + 1))

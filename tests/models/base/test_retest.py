@@ -41,6 +41,7 @@ def test_psych_icc_and_paired_t(long: pd.DataFrame) -> None:
     row, printed = result.effect("mean_change"), PRINTED["change"]
     found = (row.estimate, row.conf_low, row.conf_high)
     assert found == pytest.approx((printed["mean"], printed["low"], printed["high"]), rel=1e-9)
+    assert row.p_value == pytest.approx(printed["p"], rel=1e-9)
     assert (row.better, row.n, row.df) == ("lower", 60, 59)
 
 

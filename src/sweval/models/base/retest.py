@@ -181,7 +181,7 @@ def _correlations(table: FloatArray, common: dict[str, Any]) -> list[Estimate]:
 
 def _errors(table: FloatArray, common: dict[str, Any]) -> list[Estimate]:
     """Return the mean change, both standard errors of measurement and the smallest detectable change."""
-    from scipy.special import chdtri, ndtri, stdtrit
+    from scipy.special import chdtri, ndtri, stdtr, stdtrit
 
     ms: MeanSquares = mean_squares(table)
     level, df = common["conf_level"], len(table) - 1
@@ -201,7 +201,9 @@ def _errors(table: FloatArray, common: dict[str, Any]) -> list[Estimate]:
             std_error=error,
             conf_low=mean - reach,
             conf_high=mean + reach,
+            statistic=mean / error if error > 0 else None,
             df=float(df),
+            p_value=float(2 * stdtr(df, -abs(mean / error))) if error > 0 else None,
             null=0.0,
             method="second wave less first, paired t",
             **common,
