@@ -40,6 +40,7 @@ PUBLIC = [
     "report",
     "retest",
     "score",
+    "score_with_notes",
 ]
 HEAVY = "pandas numpy scipy statsmodels matplotlib seaborn narwhals pyreadstat pydantic typer rich"
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sweval.scoring.key_audit import audit_key as audit_key
     from sweval.scoring.reliability import reliability as reliability
     from sweval.scoring.score import score as score
+    from sweval.scoring.score import score_with_notes as score_with_notes
     from sweval.study import Study as Study
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ _HOME = {
     "instrument": "sweval.scoring.definition",
     "instruments": "sweval.scoring.definition",
     "score": "sweval.scoring.score",
+    "score_with_notes": "sweval.scoring.score",
     "agreement": "sweval.scoring.agreement",
     "goal_attainment": "sweval.scoring.goal_attainment",
     "reliability": "sweval.scoring.reliability",

@@ -52,6 +52,7 @@ def plain_score(
             continue
         if all(answer is not None for answer in deciding.values()):
             asked = any(answer in gate.when_any[name] for name, answer in deciding.items())
+            asked = asked or any(answers[name] not in (None, gate.otherwise) for name in gate.asks)
             for name in gate.asks:
                 if not asked and answers[name] is None:
                     answers[name] = gate.otherwise

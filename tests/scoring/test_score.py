@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -329,3 +330,36 @@ def test_columns_listed_in_another_order_than_their_numbers_are_pointed_out() ->
     for fine in ([f"phq_{k}" for k in range(1, 10)], [f"q{k}_mood" for k in range(10, 100, 10)], list("abcdefghi")):
         listed = score_with_notes(frame.set_axis(fine, axis=1), "phq9", items=fine).notes
         assert not any("stands after" in note for note in listed)
+
+
+def test_what_to_do_with_yes_and_no_stored_as_one_and_two_is_asked_not_guessed() -> None:
+    frame = pd.DataFrame([[1] * 10, [2] * 10], columns=[f"x{k}" for k in range(1, 11)])
+    with pytest.raises(InstrumentError, match=r"coding=\{1: 1, 2: 0\} if 1 stands for 1"):
+        sw.score(frame, "ace10", items="x{item}")
+    with pytest.raises(InstrumentError, match="does not say which of two answers is which"):
+        sw.score(frame, "ace10", items="x{item}", coding="1-2")
+    assert sw.score(frame, "ace10", items="x{item}", coding={1: 1, 2: 0})["ace10_total"].tolist() == [10, 0]
+
+
+def test_a_coding_of_the_instrument_that_fits_is_named_and_frequent_answers_are_not_called_missing() -> None:
+    frame = pd.DataFrame([[1] * 6, [5] * 6, [3] * 6], columns=[f"x{k}" for k in range(1, 7)])
+    with pytest.raises(InstrumentError, match='The answers fit coding="five"'):
+        sw.score(frame, "djg6", items="x{item}")
+    twos = pd.DataFrame([[2] * 8] * 3, columns=[f"x{k}" for k in range(1, 9)])
+    with pytest.raises(InstrumentError) as caught:
+        sw.score(twos, "fies8", items="x{item}")
+    assert "missing=" not in str(caught.value)
+
+
+def test_who_answered_an_item_was_asked_whatever_the_screen_says() -> None:
+    names = [f"x{k}" for k in range(1, 11)]
+    rows = [[0, None, None, 3, None, 3, 4, 4, 4, 4], [0] + [None] * 7 + [0, 0], [0, 0, 0] + [None] * 5 + [2, 4]]
+    scored = sw.score(pd.DataFrame(rows, columns=names), "audit", items="x{item}")
+    assert scored["audit_total"].isna().tolist() == [True, False, False]
+    assert scored["audit_total"].tolist()[1:] == [0, 6]
+
+
+def test_missing_may_be_none_and_objects_may_hold_na_and_decimals() -> None:
+    columns = [f"x{k}" for k in range(1, 8)]
+    frame = pd.DataFrame([[1] * 7, [Decimal(2)] * 7, [pd.NA] + [0] * 6], columns=columns, dtype=object)
+    assert sw.score(frame, "gad7", items="x{item}", missing=None)["gad7_total"].tolist()[:2] == [7, 14]

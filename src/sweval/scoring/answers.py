@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import narwhals as nw
@@ -206,7 +207,10 @@ def _words(series: nw.Series[Any], facts: Facts, missing: Sequence[RawCode], fil
 
 def _mixed(series: nw.Series[Any]) -> NDArray[np.float64] | None:
     """Return a column of Python objects as numbers if all of them are, else None."""
-    values = series.to_list()
-    if all(value is None or isinstance(value, (int, float, np.number)) for value in values):
-        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    import pandas as pd
+
+    absent = (type(None), type(pd.NA))
+    values = [np.nan if isinstance(value, absent) else value for value in series.to_list()]
+    if all(isinstance(value, (int, float, np.number, Decimal)) for value in values):
+        return np.array(values, dtype=np.float64)
     return None

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sweval.errors import InstrumentError
-from sweval.scoring.answers import Facts
+from sweval.scoring.answers import MANY_STRAYS, Facts
 from sweval.scoring.records import Instrument
 
 _LISTED = 5
 _CODES_LISTED = 10
 _PLAUSIBLE_CODE = 9999
+_RARE = 0.5
+"""A code that is more of the answers than this is an answer, whatever it means."""
 _TEXT = {
     "digits": (
         "numbers stored as text",
@@ -55,7 +57,7 @@ def refuse_misfits(instrument: Instrument, facts: Sequence[Facts]) -> None:
         raise InstrumentError(
             f"answers outside {_expected(misfits)} in {counts}.{_observed(facts)}",
             where=instrument.id,
-            fix=_hint(facts) or "Check which columns hold the items, and how the form codes its answers.",
+            fix=_hint(instrument, facts) or "Check which columns hold the items, and how the form codes its answers.",
         )
 
 
@@ -71,9 +73,12 @@ def _refuse_stray_words(instrument: Instrument, facts: Sequence[Facts]) -> None:
         )
 
 
-def _hint(facts: Sequence[Facts]) -> str:
+def _hint(instrument: Instrument, facts: Sequence[Facts]) -> str:
     """Return the likely cause, if there is one: another coding, missing codes, or both."""
     strays: Counter[float] = sum((entry.strays for entry in facts), Counter())
+    named = _named(instrument, facts)
+    if named:
+        return named
     codes = {tuple(entry.column.numbers) for entry in facts}
     if any(entry.column.words.keys() - map(str, entry.column.numbers) for entry in facts):
         return "Add what is lacking to coding=, or to missing= if it stands for no answer."
@@ -87,13 +92,38 @@ def _hint(facts: Sequence[Facts]) -> str:
     if near and (low - 1 not in near or not far):
         first = min(entry.low for entry in facts if entry.low is not None)
         last = max(near) if far else max(entry.high for entry in facts if entry.high is not None)
-        if last - first == len(expected) - 1:
+        if last - first == len(expected) - 1 == 1:
+            hints.append(
+                f"The items look coded {first:g} and {last:g} where {low} and {high} is expected. Say which means "
+                f"which: coding={{{first:g}: {high}, {last:g}: {low}}} if {first:g} stands for {high}, "
+                f"or coding={{{first:g}: {low}, {last:g}: {high}}}."
+            )
+            lacking = far
+        elif last - first == len(expected) - 1:
             span = f"{first:g} to {last:g} where {low} to {high} is expected"
             hints.append(f'The items look coded {span}: pass coding="{first:g}-{last:g}".')
             lacking = far
-    if 0 < len(lacking) <= _CODES_LISTED and all(abs(code) <= _PLAUSIBLE_CODE for code in lacking):
+    rare = all(strays[code] <= _RARE * sum(entry.answered for entry in facts) for code in lacking)
+    if 0 < len(lacking) <= _CODES_LISTED and all(abs(code) <= _PLAUSIBLE_CODE for code in lacking) and rare:
         hints.append(_as_missing(lacking, strays, facts))
     return " ".join(hints)
+
+
+def _named(instrument: Instrument, facts: Sequence[Facts]) -> str:
+    """Return the codings of the instrument that have every answer seen, if the declared one was used."""
+    if any(entry.column.recoded or entry.fractions or len(entry.strays) >= MANY_STRAYS for entry in facts):
+        return ""
+    fitting = []
+    for coding in instrument.codings:
+        raw = {item: set(row.codes) for row in coding.recodes for item in row.items}
+        seen = [(raw.get(entry.column.item.id, set(entry.column.item.codes)), entry) for entry in facts]
+        if all(codes.issuperset(entry.strays) and codes.issuperset(_ends(entry)) for codes, entry in seen):
+            fitting.append(f'coding="{coding.name}" ({coding.note})')
+    return f"The answers fit {' or '.join(fitting)}." if fitting else ""
+
+
+def _ends(facts: Facts) -> set[float]:
+    return {end for end in (facts.low, facts.high) if end is not None}
 
 
 def _as_missing(codes: Sequence[int], counts: Counter[float], facts: Sequence[Facts]) -> str:

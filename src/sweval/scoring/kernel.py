@@ -79,6 +79,8 @@ def fill_gated(gates: Sequence[Gate], items: Sequence[Item], columns: dict[str, 
         closed = np.ones(len(next(iter(columns.values()))), dtype=bool)
         for name, codes in gate.when_any.items():
             closed &= (columns[name] != fills[name]) & ~np.isin(columns[name], codes)
+        for name in gate.asks:  # whoever gave another answer was asked, whatever the gate says
+            closed &= (columns[name] == fills[name]) | (columns[name] == gate.otherwise)
         cells = 0
         for name in gate.asks:
             unasked = closed & (columns[name] == fills[name])

@@ -285,6 +285,7 @@ def _gated(frame: nw.LazyFrame[Any], gate: Gate, number: int) -> nw.LazyFrame[An
             ~code.is_null() & ~code.is_in([float(value) for value in gate.when_any[name]])
             for name, code in deciding.items()
         ),
+        *(nw.col(_code(name)).is_null() | (nw.col(_code(name)) == float(gate.otherwise)) for name in gate.asks),
         ignore_nulls=True,
     )
     unasked = {name: closed & nw.col(_code(name)).is_null() for name in gate.asks}

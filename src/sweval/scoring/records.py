@@ -200,7 +200,8 @@ class Scale:
 class Gate:
     """Items that are asked only if any of some earlier items has one of some codes; else they count as `otherwise`.
 
-    A gate with a `variant` is closed for that variant, whatever the answers.
+    A gate with a `variant` is closed for that variant. Who answered one of the items otherwise was asked all of them,
+    whatever the earlier items say.
     """
 
     asks: tuple[str, ...]

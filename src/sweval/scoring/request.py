@@ -117,8 +117,10 @@ def disorder_note(instrument: Instrument, columns: Sequence[Column]) -> list[str
     ]
 
 
-def missing_codes(missing: Sequence[RawCode] | RawCode) -> tuple[RawCode, ...]:
+def missing_codes(missing: Sequence[RawCode] | RawCode | None) -> tuple[RawCode, ...]:
     """Return the codes that stand for no answer, each once; NaN needs no declaring."""
+    if missing is None:
+        return ()
     codes = (missing,) if isinstance(missing, (int, float, str)) else missing
     return tuple(dict.fromkeys(_key(code) for code in codes if isinstance(code, str) or not math.isnan(code)))
 
@@ -198,6 +200,13 @@ def _span(instrument: Instrument, item: Item, first: int, last: int) -> Mapping[
             f'coding="{first}-{last}" has {len(raw)} codes, but item {item.id} has {len(item.codes)}: '
             f"{_listed(map(str, item.codes))}.",
             where=instrument.id,
+        )
+    if len(raw) == 2 and (first, last) != item.codes:
+        raise InstrumentError(
+            f'coding="{first}-{last}" does not say which of two answers is which.',
+            where=instrument.id,
+            fix=f"Write coding={{{first}: {item.high}, {last}: {item.low}}} if {first} stands for {item.high} "
+            f"({item.high} means yes where items ask yes or no), else {{{first}: {item.low}, {last}: {item.high}}}.",
         )
     return dict(zip(raw, item.codes, strict=True))
 

@@ -39,7 +39,7 @@ def score(
     instrument: str | os.PathLike[str] | Instrument,
     *,
     items: str | Sequence[str],
-    missing: Sequence[RawCode] | RawCode = (),
+    missing: Sequence[RawCode] | RawCode | None = (),
     coding: CodingArgument = None,
     order: str | None = None,
     variant: str | None = None,
@@ -82,8 +82,8 @@ def score(
         `<id>_<score>_band` (text, where the instrument has bands) and `<id>_<score>_answered` (whole number: items
         answered, or not asked by a screening rule); and `<id>_safety`, how many answers ask for action, where the
         instrument has such items. The given frame is not changed. Bands cut unrounded scores half-way between printed
-        edges: with 0-4 and 5-9, a prorated 4.5 is in the second. `sweval.scoring.score.score_with_notes` also tells how
-        many rows were prorated, recoded or left without a score.
+        edges: with 0-4 and 5-9, a prorated 4.5 is in the second. `sweval.score_with_notes` also tells how many rows
+        were prorated, recoded or left without a score.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def score_with_notes(
     instrument: str | os.PathLike[str] | Instrument,
     *,
     items: str | Sequence[str],
-    missing: Sequence[RawCode] | RawCode = (),
+    missing: Sequence[RawCode] | RawCode | None = (),
     coding: CodingArgument = None,
     order: str | None = None,
     variant: str | None = None,
@@ -260,6 +260,8 @@ def _score_by_variant(frame: Any, asked: Asked, columns: Sequence[Column], varia
             where=whole.id,
             fix=f"Variants are {', '.join(named)}; leave out rows without one, or score them apart.",
         )
+    if not len(frame):
+        return _score(frame.to_native(), asked, named[0], with_notes=with_notes)
     parts, notes, places = [], [], []
     for name in named:
         rows = np.flatnonzero(of_row == name)
@@ -318,8 +320,10 @@ def _with_safety(
     """Add the count of answers that ask for action, where the instrument has such items."""
     if not instrument.safety:
         return frame
-    counts = kernel.safety_counts(instrument, codes, scores, plan)
-    return frame.with_columns(_values(instrument.safety_column, counts, frame.implementation))
+    counts = _values(
+        instrument.safety_column, kernel.safety_counts(instrument, codes, scores, plan), frame.implementation
+    )
+    return frame.with_columns(counts if frame.implementation.is_pandas_like() else counts.cast(nw.Int32))
 
 
 def answers(
