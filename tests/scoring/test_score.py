@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -334,8 +335,11 @@ def test_columns_listed_in_another_order_than_their_numbers_are_pointed_out() ->
 
 def test_what_to_do_with_yes_and_no_stored_as_one_and_two_is_asked_not_guessed() -> None:
     frame = pd.DataFrame([[1] * 10, [2] * 10], columns=[f"x{k}" for k in range(1, 11)])
-    with pytest.raises(InstrumentError, match=r"coding=\{1: 1, 2: 0\} if 1 stands for 1"):
+    with pytest.raises(InstrumentError, match='The answers fit coding="yes1_no2"'):
         sw.score(frame, "ace10", items="x{item}")
+    unnamed = dataclasses.replace(sw.instrument("ace10"), codings=())
+    with pytest.raises(InstrumentError, match=r"coding=\{1: 1, 2: 0\} if 1 stands for 1"):
+        sw.score(frame, unnamed, items="x{item}")
     with pytest.raises(InstrumentError, match="does not say which of two answers is which"):
         sw.score(frame, "ace10", items="x{item}", coding="1-2")
     assert sw.score(frame, "ace10", items="x{item}", coding={1: 1, 2: 0})["ace10_total"].tolist() == [10, 0]
@@ -345,9 +349,9 @@ def test_a_coding_of_the_instrument_that_fits_is_named_and_frequent_answers_are_
     frame = pd.DataFrame([[1] * 6, [5] * 6, [3] * 6], columns=[f"x{k}" for k in range(1, 7)])
     with pytest.raises(InstrumentError, match='The answers fit coding="five"'):
         sw.score(frame, "djg6", items="x{item}")
-    twos = pd.DataFrame([[2] * 8] * 3, columns=[f"x{k}" for k in range(1, 9)])
+    twos = pd.DataFrame([[2] * 8] * 3, columns=list("abcdefgh"))
     with pytest.raises(InstrumentError) as caught:
-        sw.score(twos, "fies8", items="x{item}")
+        sw.score(twos, dataclasses.replace(sw.instrument("fies8"), codings=()), items=list("abcdefgh"))
     assert "missing=" not in str(caught.value)
 
 

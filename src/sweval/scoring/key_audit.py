@@ -82,6 +82,15 @@ class KeyAudit:
         One `ItemAudit` per item, in the instrument's order.
     notes
         What was found, and what to do; empty where nothing was found.
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> audit = sw.audit_key(sw.dataset("harbour"), "phq9", items="phq_{item}")
+    >>> audit.found
+    {}
+    >>> audit.tidy().shape[0]
+    9
     """
 
     instrument: str
