@@ -133,8 +133,36 @@ def test_a_shift_inside_the_form_shows_by_the_answer_that_nobody_gave() -> None:
     assert [finding.offset if finding else None for finding in found] == [None] * 8 + ["higher"]
     mirrored = Codes(counts=odd.counts[::-1], below=0, above=0, reversed=True)
     assert [finding.offset if finding else None for finding in code_offsets([*items, mirrored])][-1] == "lower"
-    easy = Codes(counts=np.array([0, 8, 30, 72, 90]), below=0, above=0, reversed=False)
-    assert code_offsets([*items, easy])[-1] is None
+
+
+def test_an_item_that_nearly_all_endorse_is_no_shift_where_items_differ_anyway() -> None:
+    """Items from hard to easy, the last with an unused answer at its hard end."""
+    counts = [
+        [95, 60, 30, 10, 5],
+        [60, 60, 45, 25, 10],
+        [40, 55, 55, 35, 15],
+        [20, 40, 60, 55, 25],
+        [10, 25, 50, 70, 45],
+    ]
+    items = [Codes(counts=np.array(row), below=0, above=0, reversed=False) for row in counts]
+    easy = Codes(counts=np.array([0, 5, 25, 65, 105]), below=0, above=0, reversed=False)
+    assert code_offsets([*items, easy]) == [None] * 6
+
+
+@pytest.mark.parametrize("name", ["rses", "pss10", "gad7"])
+def test_a_shift_that_was_cut_off_at_the_end_of_the_form_shows_where_items_are_alike(name: str) -> None:
+    found, rng = instrument(name), np.random.default_rng(12)
+    low, high = found.items[0].low, found.items[0].high
+    trait = 0.6 * rng.normal(size=(200, 1)) + 0.8 * rng.normal(size=(200, len(found.items)))
+    keyed = pd.DataFrame(
+        np.clip(np.round(trait * (high - low + 1) / 5 + (low + high) / 2), low, high),
+        columns=[item.id for item in found.items],
+    )
+    raw = key_errors.turned(found, keyed, sorted(key_errors.reversed_items(found)))
+    assert key_errors.audit(found, raw).found == {}
+    for step in (-1, 1):
+        cut = raw.assign(**{"3": (raw["3"] + step).clip(low, high)})
+        assert key_errors.audit(found, cut).found == {"3": "shifted"}
 
 
 def test_the_whole_scale_the_other_way_round_shows_by_norms_only(rses: Instrument) -> None:

@@ -27,8 +27,11 @@ from sweval.scoring.records import Instrument, Scale
 from sweval.scoring.rules import points_of
 
 CLIENTS = 200
-KINDS = ("clean", "unreversed", "reversed_twice", "swapped", "shifted", "keyed file", "shifted file")
-"""Planted in one item (or two that change places), except for the last two: all reversed items, all items."""
+KINDS = ("clean", "unreversed", "reversed_twice", "swapped", "shifted", "cut off", "keyed file", "shifted file")
+"""Planted in one item (or two that change places), except for the last two: all reversed items, all items.
+
+"cut off" is a shift whose answers outside the form were made the form's last code.
+"""
 
 _SKEWS = (-1.2, -0.6, 0.0, 0.6, 1.2)
 _UNEVEN = 0.12
@@ -117,11 +120,15 @@ def plant(
     if kind == "unreversed" and plain:
         name = str(rng.choice(plain))
         return turned(found, clean, [name]), {name: "unreversed"}
-    if "shifted" in kind and not all(item.gapless for item in found.items):
+    if ("shifted" in kind or kind == "cut off") and not all(item.gapless for item in found.items):
         return None
     if kind == "shifted":
         name, step = str(rng.choice(list(clean))), int(rng.choice([-1, 1]))
         return clean.assign(**{name: clean[name] + step}), {name: "shifted"}
+    if kind == "cut off":
+        name, step = str(rng.choice(list(clean))), int(rng.choice([-1, 1]))
+        item = found.item(name)
+        return clean.assign(**{name: (clean[name] + step).clip(item.low, item.high)}), {name: "shifted"}
     if kind == "shifted file":
         return clean + int(rng.choice([-1, 1])), dict.fromkeys(clean, "shifted")
     if kind == "reversed_twice" and keyed:

@@ -14,7 +14,9 @@ FEWEST_ANSWERS = 50
 
 _FEWEST_OTHERS = 4
 _THRESHOLD_SD = 0.2
-_LEAST_LOCATION_SD = 0.4
+_PRIOR_ITEMS, _PRIOR_SD = 2, 0.3
+_LEAST_SHAPE = -1.0
+_PRICE_OF_A_CUT = 2.0
 _ODDS = 4.0
 _PLACES = np.arange(-3.0, 3.01, 0.05)
 
@@ -109,36 +111,57 @@ def _keyed(item: Codes) -> Counts:
 def _log_odds(own: Counts, others: Sequence[Counts]) -> tuple[float, float]:
     """Return the log odds that the codes stand one higher, and one lower, than those meant.
 
-    Answers are taken as a normal variable cut at thresholds. The other items give the thresholds (medians of the normal
-    quantiles of their cumulative shares) and how far items lie apart (at least 0.4 standard deviations). The counts are
-    compared as they are and moved by one code, each at the place of the item that fits best: by their shape alone, and,
-    if the shape speaks for the move, with the price of a place far from the other items. Thresholds are let differ by
+    Answers are taken as a normal variable cut at thresholds, which are the medians of the normal quantiles of the other
+    items' cumulative shares. The shares of each code are compared as they are and moved by one code, each at the place
+    of the item that fits best: by shape alone, and, unless the shape speaks against the move, with the price of a place
+    far from the other items (a t distribution of their places, with the weight of two items 0.3 apart). A move may also
+    have been cut off at the end of the form; as this explains more, it has to be clearer. Thresholds are let differ by
     0.2 between items, which makes the counts weigh as those of fewer people.
     """
     quantiles = np.array([_quantiles(counts) for counts in others])
     thresholds = np.median(quantiles, axis=0)
-    places = (quantiles - thresholds).mean(axis=1)
-    middle, spread = float(places.mean()), max(_LEAST_LOCATION_SD, float(places.std(ddof=1)))
+    price = _price((quantiles - thresholds).mean(axis=1))
     noise = 1.6 / float(own.sum())  # variance of a normal quantile, about 1.6 / n for shares around one half
     weight = noise / (noise + _THRESHOLD_SD**2)
+    shares = _shares(thresholds)
+    as_is = _fits(own, shares, weight)
 
-    def gain(moved: Counts) -> float:
-        fits = [_fits(counts, thresholds) * weight for counts in (moved, own)]
-        price = 0.5 * ((_PLACES - middle) / spread) ** 2
-        shape = fits[0].max() - fits[1].max()
-        return float(max(shape, (fits[0] - price).max() - (fits[1] - price).max()) if shape > 0 else shape)
+    def gain(moved: NDArray[np.float64]) -> float:
+        fits = _fits(own, moved, weight)
+        shape = float(fits.max() - as_is.max())
+        placed = float((fits - price).max() - (as_is - price).max())
+        return max(shape, placed) if shape > _LEAST_SHAPE else shape
 
-    up = gain(np.append(own[1:], 0)) if not own[0] else -np.inf
-    down = gain(np.append(0, own[:-1])) if not own[-1] else -np.inf
+    up = down = -np.inf
+    if not own[0]:
+        moved = np.pad(shares[:, :-1], ((0, 0), (1, 0)))
+        cut = np.concatenate([moved[:, :-1], moved[:, -1:] + shares[:, -1:]], axis=1)
+        up = max(gain(moved), gain(cut) - _PRICE_OF_A_CUT)
+    if not own[-1]:
+        moved = np.pad(shares[:, 1:], ((0, 0), (0, 1)))
+        cut = np.concatenate([moved[:, :1] + shares[:, :1], moved[:, 1:]], axis=1)
+        down = max(gain(moved), gain(cut) - _PRICE_OF_A_CUT)
     return up, down
 
 
-def _fits(counts: Counts, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the log likelihood of the counts at every place that the item could have."""
+def _price(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the price of every place, from the places of the other items."""
+    count, middle = len(places), float(places.mean())
+    df = count - 1 + _PRIOR_ITEMS
+    spread = (((places - middle) ** 2).sum() + _PRIOR_ITEMS * _PRIOR_SD**2) / df * (1 + 1 / count)
+    return np.asarray((df + 1) / 2 * np.log1p((_PLACES - middle) ** 2 / (spread * df)))
+
+
+def _shares(thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of each code at every place that an item could have, shape (places, codes)."""
     from scipy.special import ndtr
 
-    shares = np.diff(ndtr(thresholds + _PLACES[:, None]), axis=1, prepend=0.0, append=1.0)
-    return np.asarray((counts * np.log(np.maximum(shares, 1e-6))).sum(axis=1))
+    return np.diff(ndtr(thresholds + _PLACES[:, None]), axis=1, prepend=0.0, append=1.0)
+
+
+def _fits(counts: Counts, shares: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
+    """Return the log likelihood of the counts at every place."""
+    return np.asarray(weight * (counts * np.log(np.maximum(shares, 1e-6))).sum(axis=1))
 
 
 def _quantiles(counts: Counts) -> NDArray[np.float64]:
