@@ -91,6 +91,7 @@ def _results() -> str:
                 f"## {name}\n\n" + _auto("autoclass", f"sweval.result.{name}", *options)
                 for name, options in {"Result": [":members:"], "Estimate": [], "Fit": []}.items()
             ),
+            "## KeyAudit\n\n" + _auto("autoclass", "sweval.scoring.key_audit.KeyAudit", ":members:"),
         ]
     )
 
