@@ -102,10 +102,11 @@ def _whole(
     if not item.gapless or facts.column.recoded:
         return None
     numeric = [code for code in missing if not isinstance(code, str)]
-    step = max(len(series), 1) if series.dtype == target else _WIDE_CHUNK
+    narrow = series.dtype == target
+    step = max(len(series), 1) if narrow else _WIDE_CHUNK
     parts, answered, lows, highs = [], 0, [], []
     for start in range(0, len(series), step):
-        part = series[start : start + step]
+        part = series if narrow else series[start : start + step]
         nulls = part.null_count()
         answered += len(part) - nulls
         if nulls < len(part):
@@ -114,7 +115,7 @@ def _whole(
                 return None
             lows.append(low)
             highs.append(high)
-        part = part.cast(target)
+        part = part if narrow else part.cast(target)
         parts.append((part.fill_null(fill) if nulls else part).to_numpy())
     facts.answered, facts.low, facts.high = answered, min(lows), max(highs)
     return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts), dtype=kind)

@@ -22,7 +22,7 @@ from sweval.scoring.records import Gate, Instrument, Item, Scale
 from sweval.scoring.rules import band_numbers, looked_up, points_of, score_value, weighted
 
 _CHUNK = 1 << 18
-_THREADED_ROWS = 1 << 20
+_THREADED_ROWS = 1 << 18
 _Argument = TypeVar("_Argument")
 _Value = TypeVar("_Value")
 
@@ -174,9 +174,10 @@ def _score(scale: Scale, instrument: Instrument, columns: dict[str, Codes], plan
     values, errors, bands, answered = _tables(scale, plan)
     rows = len(columns[items[0].id])
     last = len(values) - 1
-    # Bytes wrap around, so a sum that ends between 0 and 255 is right whatever happened on the way.
+    # Small integers wrap around, so a sum that ends within their range is right whatever happened on the way.
     narrow = last <= np.iinfo(np.uint8).max and plan.kind.itemsize == 1
-    kind = np.dtype(np.uint8) if narrow else np.dtype(np.int32)
+    middle = last <= np.iinfo(np.int16).max and plan.kind.itemsize <= np.dtype(np.int16).itemsize
+    kind = np.dtype(np.uint8 if narrow else np.int16 if middle else np.int32)
     if narrow:
         added = [column.view(np.uint8) for column in added]
         taken = [column.view(np.uint8) for column in taken]
