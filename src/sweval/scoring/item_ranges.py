@@ -17,6 +17,7 @@ _THRESHOLD_SD = 0.2
 _PRIOR_ITEMS, _PRIOR_SD = 2, 0.3
 _LEAST_SHAPE = -1.0
 _PRICE_OF_A_CUT = 2.0
+_LEAST_END = 0.02
 _ODDS = 4.0
 _PLACES = np.arange(-3.0, 3.01, 0.05)
 
@@ -116,7 +117,8 @@ def _log_odds(own: Counts, others: Sequence[Counts]) -> tuple[float, float]:
     of the item that fits best: by shape alone, and, unless the shape speaks against the move, with the price of a place
     far from the other items (a t distribution of their places, with the weight of two items 0.3 apart). A move may also
     have been cut off at the end of the form; as this explains more, it has to be clearer. Thresholds are let differ by
-    0.2 between items, which makes the counts weigh as those of fewer people.
+    0.2 between items, which makes the counts weigh as those of fewer people. An end that the other items hardly use
+    says nothing.
     """
     quantiles = np.array([_quantiles(counts) for counts in others])
     thresholds = np.median(quantiles, axis=0)
@@ -133,11 +135,12 @@ def _log_odds(own: Counts, others: Sequence[Counts]) -> tuple[float, float]:
         return max(shape, placed) if shape > _LEAST_SHAPE else shape
 
     up = down = -np.inf
-    if not own[0]:
+    ends = np.median([counts[[0, -1]] / counts.sum() for counts in others], axis=0)
+    if not own[0] and ends[0] >= _LEAST_END:
         moved = np.pad(shares[:, :-1], ((0, 0), (1, 0)))
         cut = np.concatenate([moved[:, :-1], moved[:, -1:] + shares[:, -1:]], axis=1)
         up = max(gain(moved), gain(cut) - _PRICE_OF_A_CUT)
-    if not own[-1]:
+    if not own[-1] and ends[1] >= _LEAST_END:
         moved = np.pad(shares[:, 1:], ((0, 0), (0, 1)))
         cut = np.concatenate([moved[:, :1] + shares[:, :1], moved[:, 1:]], axis=1)
         down = max(gain(moved), gain(cut) - _PRICE_OF_A_CUT)
