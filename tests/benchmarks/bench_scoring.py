@@ -123,7 +123,11 @@ def stream(source: Path, target: Path) -> None:
     from sweval.study.scored_file import score_parquet
 
     score_parquet(source, target, Asked(instrument=sw.instrument("phq9"), items="phq_{item}"))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+    status = Path("/proc/self/status")  # unlike ru_maxrss it does not count what the parent process held
+    if status.exists():
+        print(next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1e3)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
 
 
 def compared(what: str, ours: float, others: dict[str, float]) -> list[str]:
