@@ -47,7 +47,8 @@ class ItemAudit:
     score
         The score that says most about it; None where no score has three items.
     item_rest_r
-        Correlation of the keyed item with the sum of the score's other items, those that run against being turned.
+        Correlation of the item's codes, turned as the key says, with the sum of the score's other items, of which those
+        that run against are turned once more.
     first_component
         Its loading on the first principal component of the score's correlations, 1 to -1.
     mean, lowest, highest
@@ -158,11 +159,11 @@ def audit_key(
 
     Notes
     -----
-    Signs: the first principal component of the correlations of the keyed items splits the items of a score in two
-    camps; those of the smaller camp are turned, and an item runs against the others if it then correlates below -4 / n
-    with their sum. An item of several scores is judged in the one where it correlates most; all reversed items, or all
-    items of a subscale, count as against if they are so in a larger score. One item of each key against the others is
-    called swapped: that is one error instead of two.
+    Signs: the first principal component of the correlations of the codes, turned as the key says, splits the items of a
+    score in two camps; those of the smaller camp are turned, and an item runs against the others if it then correlates
+    below -4 / n with their sum. An item of several scores is judged in the one where it correlates most; all reversed
+    items, or all items of a subscale, count as against if they are so in a larger score. One item of each key against
+    the others is called swapped: that is one error instead of two. Ranges: `sweval.scoring.item_ranges`.
 
     Examples
     --------
@@ -260,7 +261,7 @@ def _judged(read: ItemAnswers) -> dict[str, Signs]:
             continue
         seen.append(set(scale.items))
         turned = np.array([read.turns(name, scale) for name in scale.items])
-        signs = item_signs(read.keyed(scale, step), turned)
+        signs = item_signs(read.directed(scale, step), turned)
         if signs is not None:
             judged[scale.id] = signs
     return judged

@@ -54,10 +54,20 @@ class ItemAnswers:
         """The scores that add up or average what their own items count."""
         return tuple(scale for scale in self.instrument.scores if scale.op in ("sum", "mean"))
 
-    def keyed(self, scale: Scale, step: int = 1) -> NDArray[np.float64]:
-        """Return what each answer of every `step`-th row counts in a score, nan = missing, shape (rows, items)."""
-        few = {name: self.codes[name][::step] for name in scale.items}
-        return kernel.keyed_points(self.instrument, scale, few, self.plan)
+    def keyed(self, scale: Scale) -> NDArray[np.float64]:
+        """Return what each answer counts in a score, nan = missing, shape (rows, items of the score)."""
+        return kernel.keyed_points(self.instrument, scale, self.codes, self.plan)
+
+    def directed(self, scale: Scale, step: int = 1) -> NDArray[np.float64]:
+        """Return the codes of every `step`-th row, mirrored where the key turns the item, nan = missing.
+
+        Unlike points, codes keep answers apart that count the same, so that they show better how an item runs.
+        """
+        columns = []
+        for item in map(self.instrument.item, scale.items):
+            given = self.given(item.id)[::step]
+            columns.append(item.low + item.high - given if self.turns(item.id, scale) else given)
+        return np.column_stack(columns)
 
     def turns(self, item_id: str, scale: Scale | None = None) -> bool:
         """Say whether the key turns an item round: its lowest code counts most. By default in its first score."""
