@@ -46,15 +46,16 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests and every example in a docstring; `nox -s tests -- -k word` picks some."""
     session.install("-e", ".", *_group("test"))
-    session.run("pytest", "-q", "-n", "auto", *session.posargs, env=ONE_THREAD)
+    session.run("pytest", "-q", "-n", "auto", "--dist", "worksteal", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False, python="3.11", venv_backend="uv")
 def minimum(session: nox.Session) -> None:
-    """Run the tests with the oldest versions that pyproject.toml allows."""
+    """Run the tests with the oldest versions that pyproject.toml allows, on every fifth instrument."""
     session.install("-e", ".", *_group("test"), "--resolution=lowest-direct")
     # old releases call what their own new dependencies deprecate; that says nothing about sweval
-    session.run("pytest", "-q", "-n", "auto", "-W", "ignore::DeprecationWarning", *session.posargs, env=ONE_THREAD)
+    options = ("-q", "-n", "auto", "--dist", "worksteal", "--every", "5", "-W", "ignore::DeprecationWarning")
+    session.run("pytest", *options, *session.posargs, env=ONE_THREAD)
 
 
 @nox.session(default=False)

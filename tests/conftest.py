@@ -14,5 +14,6 @@ collect_ignore += ["reference", "benchmarks", "simulation"]  # scripts that made
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `nox -s simulate` ask for more simulated programmes than fit into a test run."""
+    """Let `nox -s simulate` ask for more simulated programmes, and `nox -s minimum` for fewer instruments."""
+    parser.addoption("--every", type=int, default=1, help="test every so many-th instrument of the catalogue")
     parser.addoption("--programmes", type=int, default=150, help="how many Harbour programmes to simulate")

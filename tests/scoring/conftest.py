@@ -15,12 +15,15 @@ from sweval.scoring.definition import Instrument, Scale, instrument, instruments
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever asks for `any_id` runs for every instrument, and with `variant` for each variant of it."""
-    if "variant" in metafunc.fixturenames and "any_instrument" in metafunc.fixturenames:
-        found = [instrument(name, accept_licence=True) for name in instruments()["id"]]
+    if "any_id" not in metafunc.fixturenames and "any_instrument" not in metafunc.fixturenames:
+        return
+    ids = instruments()["id"].tolist()[:: metafunc.config.getoption("--every")]
+    if "variant" in metafunc.fixturenames:
+        found = [instrument(name, accept_licence=True) for name in ids]
         pairs = [(entry.id, name) for entry in found for name in [v.name for v in entry.variants] or [""]]
         metafunc.parametrize(("any_id", "variant"), pairs)
-    elif "any_id" in metafunc.fixturenames:
-        metafunc.parametrize("any_id", instruments()["id"].tolist())
+    else:
+        metafunc.parametrize("any_id", ids)
 
 
 @pytest.fixture

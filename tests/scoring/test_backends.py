@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sweval as sw
+from sweval.errors import InstrumentError
 from sweval.scoring import kernel
 from sweval.scoring.definition import Instrument
 from sweval.scoring.score import score_with_notes
@@ -45,8 +46,9 @@ def test_kernel_lazy_paths_and_plain_python_agree(
     assert isinstance(lazy, pl.LazyFrame)
     assert as_records(lazy.collect(), columns) == expected  # Same operations in the same order: equal to the last bit.
 
-    relation = duckdb.from_arrow(eager.to_arrow())
-    planned = sw.score(relation, any_instrument, **asked)
+    plain_names = eager.rename(lambda name: name.replace(".", "_"))
+    relation = duckdb.from_arrow(plain_names.to_arrow())
+    planned = sw.score(relation, any_instrument, items=plain_names.columns, variant=variant or None)
     assert isinstance(planned, duckdb.DuckDBPyRelation)
     assert as_records(planned.pl(), columns) == expected
 
@@ -124,3 +126,9 @@ def test_pandas_keeps_its_index_and_the_given_frame_is_untouched() -> None:
     assert scored.index.tolist() == [5, 5, 2, 9]
     assert scored["phq9_total"].tolist() == [9.0] * 4
     assert scored["phq9_total_band"].tolist() == ["mild"] * 4
+
+
+def test_a_dot_in_a_name_is_refused_where_rows_lie_in_duckdb() -> None:
+    relation = duckdb.from_arrow(pl.DataFrame({f"q.{k}": [0] for k in range(1, 8)}).to_arrow())
+    with pytest.raises(InstrumentError, match=r"take the dot in q\.1"):
+        sw.score(relation, "gad7", items="q.{item}")

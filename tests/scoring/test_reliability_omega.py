@@ -164,7 +164,7 @@ def test_recoded_items_count_as_scoring_counts_them(tmp_path: Path) -> None:
     points = "[[points]]\nitems = [1, 2, 3, 4, 5, 6]\ncodes = { 1 = 100, 2 = 75, 3 = 50, 4 = 25, 5 = 0 }\n"
     recoded = sw.reliability(frame, definition(tmp_path, frame, "mean", points), items="i{item}")
     for measure in ("alpha", "omega", "omega_hierarchical"):
-        assert recoded.effect(measure).estimate == pytest.approx(plain.effect(measure).estimate, rel=1e-9)
+        assert recoded.effect(measure).estimate == pytest.approx(plain.effect(measure).estimate, rel=1e-7)
     assert recoded.effect("sem").estimate == pytest.approx(plain.effect("sem").estimate / 6 * 25)
     assert recoded.effect("item_mean", term="i1").estimate == pytest.approx(125 - 25 * frame["i1"].mean())
     assert recoded.effect("share_lowest", term="i1").estimate == pytest.approx((frame["i1"] == 5).mean())

@@ -74,5 +74,5 @@ def test_missing_codes_labels_and_refusals(spark: SparkSession) -> None:
 
 def test_a_dot_in_a_name_is_refused_in_words(spark: SparkSession) -> None:
     frame = pl.DataFrame({f"q.{k}": [0] for k in range(1, 8)})
-    with pytest.raises(InstrumentError, match=r"takes the dot in q\.1"):
+    with pytest.raises(InstrumentError, match=r"take the dot in q\.1"):
         sw.score(planned(spark, frame), "gad7", items="q.{item}")

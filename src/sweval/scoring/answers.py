@@ -83,7 +83,7 @@ def read_answers(
     if dtype.is_numeric():
         return _numbers(_floats(series), facts, missing, fill, kind), facts
     if dtype in (nw.String, nw.Categorical, nw.Enum):
-        return _words(series.cast(nw.String), facts, missing, fill, kind), facts
+        return _words(series, facts, missing, fill, kind), facts
     numbers = _mixed(series)
     if numbers is not None:
         return _numbers(numbers, facts, missing, fill, kind), facts
@@ -182,9 +182,9 @@ def _widen(facts: Facts, low: float, high: float) -> None:
 
 def _words(series: nw.Series[Any], facts: Facts, missing: Sequence[RawCode], fill: int, kind: np.dtype[Any]) -> Codes:
     """Decode a column of text by the words of a declared coding; blank text is no answer."""
-    trimmed = series.str.strip_chars().fill_null("")
+    trimmed = series.cast(nw.String).str.strip_chars().fill_null("")
     codes = np.full(len(series), fill, dtype=kind)
-    answered = (trimmed != "").to_numpy().copy()
+    answered = (trimmed != "").to_numpy() & ~series.is_null().to_numpy()
     for code in missing:
         hit = (trimmed == str(code)).to_numpy()
         facts.missing[code] += int(np.count_nonzero(hit))

@@ -213,11 +213,11 @@ def refuse_taken(frame: Any, instrument: Instrument, added: Sequence[str]) -> No
 
 
 def _refuse_dots(frame: nw.LazyFrame[Any], instrument: Instrument, columns: Sequence[Column]) -> None:
-    """Refuse names that Spark takes for a field inside a column."""
+    """Refuse names that Spark, and DuckDB in some versions, takes for a field inside a column."""
     dotted = [column.name for column in columns if "." in column.name]
-    if dotted and frame.implementation.is_pyspark():
+    if dotted and not frame.implementation.is_polars():
         raise InstrumentError(
-            f"Spark takes the dot in {dotted[0]} for a field inside a column.",
+            f"Spark and DuckDB take the dot in {dotted[0]} for a field inside a column.",
             where=instrument.id,
             fix="Rename the columns, as in x_1_1 for x_1.1, and list them in item order.",
         )

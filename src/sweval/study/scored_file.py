@@ -94,6 +94,7 @@ def score_parquet(
             done = 0
             if not rows:
                 yield file.schema_arrow.empty_table()
+                return
             for batch in file.iter_batches(_ROWS):
                 yield pa.Table.from_batches([batch])
                 done += len(batch)

@@ -391,7 +391,9 @@ def test_a_residual_standard_deviation_that_may_be_zero_has_an_interval_from_zer
     fit = mixed_fit(y[first], X, [Factor(agency[first], np.ones((24, 1)))], residual=residual)
     found = [x for x in profile_intervals(fit) if x.kind == "residual_sd"]
     assert [x.low == 0 for x in found] == [True, True, False, False]
-    assert all(x.estimate < x.high < 5 for x in found)
+    # an upper limit that the search cannot follow, as with some versions of scipy, is none
+    assert all(np.isnan(x.high) or x.estimate < x.high < 5 for x in found)
+    assert sum(np.isnan(x.high) for x in found) <= 1
 
 
 @pytest.mark.parametrize("seed", [101, 110])
