@@ -34,7 +34,7 @@ def plain(ax: Axes) -> None:
 
 def points_wide(ax: Axes) -> float:
     """Return the width of the axes in points (1/72 inch), after the layout has made room for what is drawn so far."""
-    figure = ax.figure.figure or ax.figure  # of a figure inside a figure, the outer one
+    figure: Any = ax.figure.figure or ax.figure  # of a figure inside a figure, the outer one
     figure.draw_without_rendering()
     return max(72.0 * ax.get_window_extent().width / figure.dpi, 1.0)
 

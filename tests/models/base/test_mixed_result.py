@@ -410,7 +410,7 @@ def test_many_residual_classes_are_fitted_without_intervals_in_short_time() -> N
     d["y"] = d["x"] + rng.normal(size=9)[d["agency"]] + rng.normal(size=72) * (1 + d["worker"] / 6)
     start = time.process_time()
     found = MixedModel(fixed="x", random={"agency": "1"}, residual="by(worker)").fit(d, "y")
-    assert time.process_time() - start < 6  # with intervals about 25 seconds, without about one
+    assert time.process_time() - start < 15  # with intervals about 25 seconds or more, without about one
     sds = [row for row in found.estimates if row.measure == "sd"]
     assert len(sds) == 13
     assert all(row.conf_low is None and "no interval with more than" in row.method for row in sds)
