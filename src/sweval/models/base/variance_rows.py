@@ -93,7 +93,8 @@ def _said(found: Interval, likelihood: str, classes: int) -> str:
     most = MOST_CLASSES.get(found.kind, classes)
     if classes > most and not np.isfinite(found.low):
         return f"{likelihood}; no interval with more than {most} classes of residuals"
-    if not (np.isfinite(found.low) and (np.isfinite(found.high) or found.kind in ("sd", "residual_sd"))):
+    endless = found.high == np.inf and found.kind in ("sd", "residual_sd")
+    if not (np.isfinite(found.low) and (np.isfinite(found.high) or endless)):
         return f"{likelihood}; {_NO_LIMITS}"
     if found.kind in ("sd", "residual_sd"):
         return f"{said}; an interval from 0 includes no variation at all" if found.low == 0 else said
