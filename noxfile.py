@@ -61,7 +61,7 @@ def minimum(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Execute the tutorials and build the documentation; any warning is an error."""
-    session.install("-e", ".[docs]")
+    session.install("-e", ".[docs,big]")
     command = ("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
     session.run(*command, *session.posargs, env=ONE_THREAD)
 
