@@ -28,15 +28,16 @@ def noted(result: object, words: str) -> list[str]:
     return [note for note in result.notes if words in note]
 
 
+@pytest.mark.parametrize("low", [np.nan, 0.0])
 def test_an_interval_that_the_likelihood_does_not_give_is_pointed_out(
-    visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    low: float, visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = profile.profile_intervals
     assert not noted(MixedModel(fixed="wave", random={"agency": "1"}).fit(visits, "y"), "no interval for")
 
     def partly(*arguments: object, **more: object) -> tuple[profile.Interval, ...]:
         first, *rest = whole(*arguments, **more)
-        return (replace(first, low=np.nan, high=np.nan), *rest)
+        return (replace(first, low=low, high=np.nan), *rest)
 
     monkeypatch.setattr(profile, "profile_intervals", partly)
     result = MixedModel(fixed="wave", random={"agency": "1"}).fit(visits, "y")

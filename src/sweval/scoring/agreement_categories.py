@@ -13,7 +13,7 @@ from sweval.errors import DataError, SwevalError
 from sweval.result import CHECK, Estimate
 from sweval.scoring import agreement_chance as chance
 from sweval.scoring import agreement_spread as spread
-from sweval.scoring.agreement_data import WHERE, Ratings
+from sweval.scoring.agreement_data import WHERE, Ratings, complete_notes
 
 Array = NDArray[np.float64]
 Rows = tuple[list[Estimate], list[str]]
@@ -338,20 +338,8 @@ def _weights(data: Ratings, kind: str) -> Array:
 
 def _complete(data: Ratings) -> tuple[NDArray[np.int64], list[str]]:
     """Return the units that all raters rated, and a note on the others."""
-    complete = data.complete
-    if complete.sum() < 2:
-        raise DataError(
-            f"{int(complete.sum())} of {len(complete)} units were rated by all {data.codes.shape[1]} raters.",
-            where=WHERE,
-            fix='Use kind="krippendorff", kind="gwet" or kind="fleiss", which allow for gaps.',
-        )
-    notes = list(data.notes)
-    if not complete.all():
-        notes.append(
-            f"{int((~complete).sum())} of {len(complete)} units were not rated by all {data.codes.shape[1]} raters and "
-            "are left out."
-        )
-    return data.codes[complete], notes
+    notes = complete_notes(data, 2, 'Use kind="krippendorff", kind="gwet" or kind="fleiss", which allow for gaps.')
+    return data.codes[data.complete], notes
 
 
 def _rated_counts(data: Ratings, *, paired: bool = False) -> tuple[Array, list[str]]:

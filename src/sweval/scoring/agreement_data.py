@@ -103,6 +103,19 @@ def wide_ratings(frame: Any, raters: Sequence[str], unit: str | None, scale: Sca
     return _ratings(codes, categories, tuple(names), ", ".join(names), len(table), ())
 
 
+def complete_notes(data: Ratings, least: int, fix: str) -> list[str]:
+    """Return the notes with one on units that not all raters rated; raises DataError with fewer than `least` others."""
+    complete, raters = data.complete, data.codes.shape[1]
+    if complete.sum() < least:
+        raise DataError(
+            f"{int(complete.sum())} of {len(complete)} units were rated by all {raters} raters.", where=WHERE, fix=fix
+        )
+    if complete.all():
+        return list(data.notes)
+    left = f"{int((~complete).sum())} of {len(complete)} units were not rated by all {raters} raters and are left out."
+    return [*data.notes, left]
+
+
 def long_ratings(frame: Any, raters: str | None, ratings: str, unit: str, scale: Scale) -> Ratings:
     """Read one row per rating: the rated unit, the rater (if there is a column of raters) and the rating."""
     import pandas as pd

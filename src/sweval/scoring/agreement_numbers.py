@@ -12,7 +12,7 @@ from scipy import special
 from sweval.errors import DataError
 from sweval.result import CHECK, Estimate
 from sweval.scoring import agreement_icc as icc
-from sweval.scoring.agreement_data import WHERE, Ratings
+from sweval.scoring.agreement_data import WHERE, Ratings, complete_notes
 
 Rows = tuple[list[Estimate], list[str]]
 
@@ -191,17 +191,5 @@ def kendall_rows(data: Ratings) -> Rows:
 
 
 def _complete_table(data: Ratings) -> tuple[NDArray[np.float64], list[str]]:
-    complete = data.complete
-    if complete.sum() < 3:
-        raise DataError(
-            f"{int(complete.sum())} of {len(complete)} units were rated by all {data.codes.shape[1]} raters.",
-            where=WHERE,
-            fix='At least three are needed. kind="krippendorff" allows for gaps.',
-        )
-    notes = list(data.notes)
-    if not complete.all():
-        notes.append(
-            f"{int((~complete).sum())} of {len(complete)} units were not rated by all {data.codes.shape[1]} raters and "
-            "are left out."
-        )
-    return data.table[complete], notes
+    notes = complete_notes(data, 3, 'At least three are needed. kind="krippendorff" allows for gaps.')
+    return data.table[data.complete], notes
