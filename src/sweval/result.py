@@ -27,6 +27,34 @@ SERVICES = {
 BETTER = {"higher": 1.0, "lower": -1.0}
 """Which direction of the outcome is an improvement -> the factor that orients an effect."""
 
+COMPARABLE = "person_total"
+"""The metric of effects that can be set beside each other whatever the design: total standard deviations of persons."""
+
+METRICS = (
+    COMPARABLE,
+    "within_cluster",
+    "between_cluster",
+    "uncontrolled_change",
+    "change_score",
+    "within_case",
+    "aggregate",
+    "organization",
+    "log_odds_ratio",
+    "log_risk_ratio",
+    "log_rate_ratio",
+    "risk_difference",
+    "rate_difference",
+    "log_response_ratio",
+    "log_variability_ratio",
+    "correlation",
+    "nonoverlap",
+    "share",
+    "percent",
+    "log_odds",
+    "raw",
+)
+"""What an estimate can be measured in; only estimates of one metric can be averaged or ranked."""
+
 CHECK = "Check: "
 """Begins the sentence of a note that asks the reader to look at something before using the numbers."""
 
@@ -64,7 +92,7 @@ class Estimate:
     study
         Title of the study file.
     metric
-        The scale of `estimate`: `raw`, `person_total`, `uncontrolled_change`, ...; only equal metrics are comparable.
+        The scale of `estimate`, one of `METRICS`: `raw`, `person_total`, ...; only equal metrics are comparable.
     standardizer
         Which standard deviation a standardised effect was divided by.
     adjusted

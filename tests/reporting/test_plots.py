@@ -170,3 +170,12 @@ def test_a_notebook_shows_the_second_figure_too(tmp_path: Path) -> None:
     )
     env = os.environ | {"MPLBACKEND": "module://notebook_backend", "PYTHONPATH": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
+
+
+def test_results_on_other_scales_are_counted_below_the_axis(synthetic: Result, axes: Axes) -> None:
+    """The forest of effects never drops a row in silence."""
+    tidy = synthetic.tidy()
+    assert "not drawn: 1" in forest(tidy, axes).get_xlabel()
+    assert "not drawn: 1" in forest_in_words(tidy)
+    alone = tidy[tidy["metric"] == "person_total"]
+    assert "not drawn" not in forest(alone, Figure().add_subplot()).get_xlabel()

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from sweval.reporting.cells import Table, level_of
+from sweval.reporting.language import load_language
 from sweval.reporting.tables import block, records, tables
-from sweval.result import Estimate, Result
+from sweval.result import METRICS, Estimate, Result
 
 
 def named(result: Result, name: str, **options: object) -> Table:
@@ -44,8 +45,8 @@ def test_numbers_behind_the_cells_are_not_rounded(synthetic: Result) -> None:
 def test_what_has_another_yardstick_stands_apart_with_a_sentence(synthetic: Result) -> None:
     table = named(synthetic, "apart")
     assert texts(table) == [
-        ("Direct service", "Before and after", "phq9_total", "standardised change, no comparison arm", "57",
-         "0.60 [0.40, 0.80]", "56.0", "<0.001")
+        ("Direct service", "Before and after", "phq9_total", "standardised change, no comparison arm",
+         "standard deviations between clients, no comparison arm", "57", "0.60 [0.40, 0.80]", "56.0", "<0.001")
     ]  # fmt: skip
     assert "must not be set beside the effects" in table.notes[0]
 
@@ -237,3 +238,18 @@ def test_a_partially_nested_design_says_that_only_the_treated_are_in_groups(synt
     place = [column.name for column in effects.columns].index("design")
     said = {row.cells[place].text for row in effects.rows}
     assert said == {"clients assigned to an arm, the treated in groups, adjusted for baseline"}
+
+
+def test_rows_with_different_standard_deviations_say_so(synthetic: Result) -> None:
+    assert len(named(synthetic, "effects").notes) == 1
+    effects = [row for row in synthetic.estimates if row.metric == "person_total"]
+    kinds = ("pretest_pooled", "pretest_pooled", "posttest_pooled", "posttest_pooled")
+    rows = [dataclasses.replace(row, standardizer=kind) for row, kind in zip(effects, kinds, strict=True)]
+    note = named(Result(estimates=tuple(rows)), "effects").notes[1]
+    assert "before the service, both arms pooled (2) and after the service, both arms pooled (2)" in note
+
+
+@pytest.mark.parametrize("code", ["en", "id"])
+def test_every_metric_has_words(code: str) -> None:
+    words = load_language(code).words
+    assert {key.partition(".")[2] for key in words if key.startswith("metric.")} == set(METRICS)

@@ -37,7 +37,7 @@ __all__ = [
 
 # Okabe and Ito's blue and vermillion, and grey: told apart with every kind of colour vision, in print by headings.
 _COLOURS = {"direct": "#0072B2", "indirect": "#D55E00", "unknown": "#555555"}
-_WIDTH, _ROW_HEIGHT, _MARGIN = 9.0, 0.3, 1.15
+_WIDTH, _ROW_HEIGHT, _MARGIN = 9.0, 0.3, 1.35
 _LABEL_WIDTH = 40
 RISK_DIFFERENCE = "risk_difference"
 """The measure of yes/no outcomes that is drawn."""
@@ -61,7 +61,8 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
     Returns
     -------
     matplotlib.axes.Axes
-        Squares at the estimates (area by precision), lines for the intervals, the numbers in a column at the right.
+        Squares at the estimates (area by precision), lines for the intervals, the numbers in a column at the right;
+        below the axis how many results are on other scales and not drawn.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
     'Effect (Hedges g) and 95% confidence interval'
     """
     words = load_language(language)
-    rows = drawn(tidy)
+    rows, others = drawn(tidy), _left_out(tidy)
     lines = _lines(rows, words)
     if ax is None:
         from matplotlib import pyplot
@@ -87,9 +88,9 @@ def forest(tidy: pd.DataFrame, ax: Axes | None = None, *, language: str = "en") 
         figure = pyplot.figure(figsize=_size(lines), layout="constrained")
         with pyplot.rc_context(FONT):
             ax = figure.add_subplot()
-            _draw(ax, rows, lines, words)
+            _draw(ax, rows, lines, words, others)
     else:
-        _draw(ax, rows, lines, words)
+        _draw(ax, rows, lines, words, others)
     return ax
 
 
@@ -99,12 +100,12 @@ def forest_picture(tidy: pd.DataFrame, *, language: str = "en", kind: str = "svg
     from matplotlib.figure import Figure
 
     words = load_language(language)
-    rows = drawn(tidy)
+    rows, others = drawn(tidy), _left_out(tidy)
     lines = _lines(rows, words)
     with style.context(["default", {**FONT, "svg.hashsalt": "sweval"}]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=_size(lines), layout="constrained")
-        _draw(figure.add_subplot(), rows, lines, words)
+        _draw(figure.add_subplot(), rows, lines, words, others)
         return _saved(figure, kind)
 
 
@@ -122,7 +123,9 @@ def forest_in_words(tidy: pd.DataFrame, *, language: str = "en") -> str:
         )
         for row in rows
     ]
-    return words.say("plot.alt", count=len(rows), rows="; ".join(said))
+    others = _left_out(tidy)
+    said_others = f" {words.say('plot.left_out', count=others)}." if others else ""
+    return words.say("plot.alt", count=len(rows), rows="; ".join(said)) + said_others
 
 
 def drawn(tidy: pd.DataFrame) -> list[Record]:
@@ -148,6 +151,14 @@ def drawn(tidy: pd.DataFrame) -> list[Record]:
             fix="Pass the tidy() of a design with two arms; coefficients alone have no common scale.",
         )
     return by_side(effects or apart)
+
+
+def _left_out(tidy: pd.DataFrame) -> int:
+    """Return how many results stand on other scales than the effects that are drawn."""
+    rows = records(tidy)
+    if not any(block(row) == "effects" for row in rows):
+        return 0
+    return sum(block(row) == "apart" or row["measure"] == RISK_DIFFERENCE for row in rows)
 
 
 def _label(row: Record) -> str:
@@ -190,7 +201,7 @@ def _size(lines: list[tuple[str, Record | None]]) -> tuple[float, float]:
     return _WIDTH, _MARGIN + _ROW_HEIGHT * sum(1 + label.count("\n") for label, _ in lines)
 
 
-def _draw(ax: Axes, rows: list[Record], lines: list[tuple[str, Record | None]], words: Language) -> None:
+def _draw(ax: Axes, rows: list[Record], lines: list[tuple[str, Record | None]], words: Language, others: int) -> None:
     low, high = _window(rows)
     heaviest = max((_precision(row) for row in rows), default=0.0)
     places: list[float] = []
@@ -218,6 +229,8 @@ def _draw(ax: Axes, rows: list[Record], lines: list[tuple[str, Record | None]], 
     ax.spines[["left", "right", "top"]].set_visible(False)
     ax.axvline(0, color="black", linewidth=0.8, zorder=1)
     _name_the_axis(ax, rows, words)
+    if others:
+        ax.set_xlabel(f"{ax.get_xlabel()}\n{words.say('plot.left_out', count=others)}")
 
 
 def _name_the_axis(ax: Axes, rows: list[Record], words: Language) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,13 @@ from sweval.reporting.language import Language, load_language
 from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
 from sweval.reporting.yes_no_tables import YES_NO, contrasts_table, risks_table
-from sweval.result import SERVICES
+from sweval.result import COMPARABLE, SERVICES
 from sweval.scoring.reliability import MEASURES as RELIABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SIDES = ("direct", "indirect", "unknown")
-COMPARABLE = "person_total"
 _ALTERNATIVE = "_alternative"  # the same effect under an assumption that the design did not choose
 _BESIDE = "coefficient_"  # the same coefficient tested in another way, such as coefficient_cr2
 _GROWTH = "difference in growth"  # in the method of such designs, which compare changes and adjust for no baseline
@@ -174,10 +174,22 @@ def _effects(rows: list[Record], words: Language, small_cells: int) -> Table:
         )
         for row in by_side(rows)
     ]
-    notes = [words.say("table.effects_note")]
+    notes = [words.say("table.effects_note"), *_standardizers_note(rows, words)]
     if any(row["n"] is not None and row["n"] < small_cells for row in rows):
         notes.append(words.say("table.suppressed_note", limit=small_cells))
     return finished("effects", columns, lines, words, notes)
+
+
+def _standardizers_note(rows: list[Record], words: Language) -> list[str]:
+    """Say which rows are divided by which standard deviation of clients, where they differ in it."""
+    held = Counter(row["standardizer"] for row in rows if row["standardizer"] is not None)
+    if len(held) < 2:
+        return []
+    listed = [
+        words.say("table.standardizer", name=words.known(f"standardizer.{name}", name), rows=number)
+        for name, number in held.items()
+    ]
+    return [words.say("table.standardizers_note", listed=words.listing(listed))]
 
 
 def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
@@ -185,6 +197,7 @@ def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
         Column(name="comparison", label=words.say("column.comparison")),
         Column(name="outcome", label=words.say("column.outcome")),
         Column(name="measure", label=words.say("column.measure")),
+        Column(name="metric", label=words.say("column.metric")),
         Column(name="n", label=words.say("column.n"), digits=0),
         interval_column("estimate", rows, words),
         Column(name="df", label=words.say("column.df"), digits=1),
@@ -197,6 +210,7 @@ def _apart(rows: list[Record], words: Language, small_cells: int) -> Table:
                 text_cell(row["comparison"], words),
                 text_cell(row["outcome"], words),
                 text_cell(measure_in_words(row, words), words),
+                text_cell(words.known(f"metric.{row['metric']}", row["metric"]), words),
                 count_cell(row["n"], words, small_cells),
                 interval_cell(row, rows, words),
                 number_cell(row["df"], words, 1),
