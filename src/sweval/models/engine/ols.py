@@ -97,10 +97,10 @@ def least_squares(y: Array, X: Array, *, weights: Array | None = None) -> LeastS
     y, X = np.asarray(y, dtype=float), np.asarray(X, dtype=float)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=float)
     _refuse(y, X, w)
-    constant = _constant_column(X)
-    centred, shift = _centred(X, w, constant)
+    constant = constant_column(X)
+    centred, shift = centred_columns(X, w, constant)
     root = np.sqrt(w)
-    kept, aliased, Q, Rc = _independent_columns(root[:, None] * centred, first=constant)
+    kept, aliased, Q, Rc = independent_columns(root[:, None] * centred, first=constant)
     if len(y) <= len(kept):
         raise DesignError(
             f"there are {len(y)} rows for {len(kept)} coefficients, so no variance can be estimated.",
@@ -163,13 +163,13 @@ def _refuse(y: Array, X: Array, w: Array) -> None:
         )
 
 
-def _constant_column(X: Array) -> int | None:
+def constant_column(X: Array) -> int | None:
     """Return the first column that holds one non-zero value."""
     same = (k for k, column in enumerate(X.T) if len(column) and column[0] != 0 and (column == column[0]).all())
     return next(same, None)
 
 
-def _centred(X: Array, w: Array, constant: int | None) -> tuple[Array, Array]:
+def centred_columns(X: Array, w: Array, constant: int | None) -> tuple[Array, Array]:
     """Return the columns centred on their weighted means, and S with `X = centred @ S`."""
     shift = np.eye(X.shape[1])
     if constant is None:
@@ -180,7 +180,7 @@ def _centred(X: Array, w: Array, constant: int | None) -> tuple[Array, Array]:
     return X - means, shift
 
 
-def _independent_columns(X: Array, *, first: int | None) -> tuple[list[int], list[int], Array, Array]:
+def independent_columns(X: Array, *, first: int | None) -> tuple[list[int], list[int], Array, Array]:
     """Return the columns that add to those before them, those that do not, and QR of the first; the constant leads."""
     order = [k for k in range(X.shape[1]) if k != first]
     order = order if first is None else [first, *order]

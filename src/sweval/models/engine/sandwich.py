@@ -16,6 +16,7 @@ from scipy.special import chdtrc, ellipj, ellipkm1, fdtrc
 
 from sweval.errors import DesignError
 from sweval.models.engine.ols import Array, LeastSquares, two_sided_p
+from sweval.models.engine.small_sample import hotelling_df, satterthwaite_df
 
 Kind = Literal["CR0", "CR1", "CR1S", "CR2", "CR3"]
 KINDS: tuple[Kind, ...] = ("CR0", "CR1", "CR1S", "CR2", "CR3")
@@ -161,32 +162,12 @@ class ClusterCovariance:
     def _satterthwaite(self, H: Array) -> Array:
         """Return tr(P)^2 / tr(P P) for every column of H, P under the working model."""
         K, width = self._kernel(), max(1, min(16, 20_000_000 // (self.clusters * 2 * H.shape[0])))
-        out = []
-        for start in range(0, H.shape[1], width):
-            D, z = self._moments(H[:, start : start + width])
-            for m in range(D.shape[1]):
-                d, zm = D[:, m, m], z[:, :, m]
-                own, cross = ((zm @ K) * zm).sum(axis=1), K @ (zm.T @ zm)
-                out.append((d + own).sum() ** 2 / ((d * d + 2 * d * own).sum() + (cross * cross.T).sum()))
-        return np.array(out)
+        starts = range(0, H.shape[1], width)
+        return np.concatenate([satterthwaite_df(*self._moments(H[:, start : start + width]), K) for start in starts])
 
     def _hotelling_df(self, H: Array) -> float:
         """Return eta = q (q + 1) / sum_st Var(D_st), D being the covariance scaled to mean identity."""
-        K, q = self._kernel(), H.shape[1]
-        D, z = self._moments(H)
-        mean = D.sum(axis=0) + np.einsum("jis,ik,jkt->st", z, K, z, optimize=True)
-        values, vectors = np.linalg.eigh((mean + mean.T) / 2)
-        root = vectors / np.sqrt(values) @ vectors.T
-        D, z = root @ D @ root, z @ root
-        own = np.einsum("jis,ik,jkt->jst", z, K, z, optimize=True)
-        total = 0.0
-        for s in range(q):
-            for t in range(q):
-                for a, b, c, d in ((s, s, t, t), (s, t, t, s)):
-                    x, y = D[:, a, b], D[:, c, d]
-                    total += float((x * y + x * own[:, c, d] + y * own[:, a, b]).sum())
-                    total += float(((K @ (z[:, :, b].T @ z[:, :, d]) @ K.T) * (z[:, :, a].T @ z[:, :, c])).sum())
-        return q * (q + 1) / total
+        return hotelling_df(*self._moments(H), self._kernel())
 
 
 def cluster_covariance(
