@@ -14,13 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sweval.effects.change import (
-    CATEGORIES,
-    change_categories,
-    clinical_cutoff,
-    reliable_change_index,
-    reliable_change_threshold,
-)
+from sweval.effects.change import CATEGORIES, change_categories, clinical_cutoff
+from sweval.effects.change_index import reliable_change_index, reliable_change_threshold
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import sweval as sw
-from sweval.effects.change import reliable_change_threshold
+from sweval.effects.change_index import reliable_change_threshold
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError
 

@@ -1,7 +1,7 @@
-"""Has this client changed by more than chance, and is the score now that of people without the problem?
+"""Who recovered, improved, stayed, got worse: categories of clients from an index, a cut-off, or both.
 
-The reliable change index and the cut-offs of Jacobson & Truax (1991), doi:10.1037/0022-006X.59.1.12. Arrays in, arrays
-out, one entry per client; `sweval.ReliableChange` does the same for a data frame and counts the categories.
+Jacobson & Truax (1991), doi:10.1037/0022-006X.59.1.12; cut-offs on true scores by Hageman & Arrindell (1999). Arrays
+in, arrays out, one entry per client; `sweval.ReliableChange` does the same for a data frame and counts the categories.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
+from sweval.effects.change_index import critical_value, true_sd
 from sweval.effects.samples import orientation
 from sweval.errors import DesignError
 
@@ -19,79 +19,14 @@ __all__ = [
     "CATEGORIES",
     "change_categories",
     "clinical_cutoff",
-    "reliable_change_index",
-    "reliable_change_threshold",
+    "cutoff_categories",
+    "position_after",
 ]
 
 FloatArray = NDArray[np.float64]
 
 CATEGORIES = ("recovered", "improved", "unchanged", "deteriorated", "harmed")
 """From best to worst; without a cut-off only the three in the middle."""
-
-
-def reliable_change_index(pre: ArrayLike, post: ArrayLike, *, sd: float, reliability: float) -> FloatArray:
-    r"""Return each client's change in units of its standard error.
-
-    Parameters
-    ----------
-    pre, post
-        Scores of the same clients in the same order.
-    sd
-        Standard deviation of the score before the service (of this sample, or published).
-    reliability
-        Of the score, above 0 and below 1. With internal consistency (alpha) more change is called reliable than with a
-        test-retest correlation, because alpha does not count fluctuation between days as error.
-
-    Returns
-    -------
-    numpy.ndarray
-        (post - pre) / s_diff, in the direction of the score: negative where the score fell.
-
-    Raises
-    ------
-    DesignError
-        If the standard deviation is not positive, or the reliability not between 0 and 1.
-
-    Notes
-    -----
-    .. math:: s_\mathrm{diff} = s_1 \sqrt{2(1 - r)}
-
-    Jacobson & Truax (1991), doi:10.1037/0022-006X.59.1.12; they write it as sqrt(2 S_E^2) with S_E = s_1 sqrt(1 - r).
-
-    Examples
-    --------
-    >>> reliable_change_index([47.5], [32.5], sd=7.5, reliability=0.8).round(3).tolist()
-    [-3.162]
-    """
-    return (np.asarray(post, dtype=float) - np.asarray(pre, dtype=float)) / _standard_error(sd, reliability)
-
-
-def reliable_change_threshold(*, sd: float, reliability: float, conf_level: float = 0.95) -> float:
-    """Return by how many points a client must change to have changed reliably.
-
-    Parameters
-    ----------
-    sd, reliability
-        As in `reliable_change_index`.
-    conf_level
-        0.95 for the usual 1.96 standard errors.
-
-    Returns
-    -------
-    float
-        z * s_diff, in points of the score.
-
-    Raises
-    ------
-    DesignError
-        As `reliable_change_index`.
-
-    Examples
-    --------
-    >>> round(reliable_change_threshold(sd=7.5, reliability=0.8), 2)
-    9.3
-    """
-    return _critical(conf_level) * _standard_error(sd, reliability)
 
 
 def clinical_cutoff(
@@ -102,6 +37,7 @@ def clinical_cutoff(
     clinical_sd: float = math.nan,
     functional_mean: float = math.nan,
     functional_sd: float = math.nan,
+    error: float = 0.0,
 ) -> float:
     r"""Return the score that separates people with the problem from people without it.
 
@@ -116,6 +52,9 @@ def clinical_cutoff(
         Of people with the problem (clients before the service); needed for "a" and "c".
     functional_mean, functional_sd
         Of people without it (norms); needed for "b" and "c".
+    error
+        Standard error of measurement, sd * sqrt(1 - reliability). Above zero it gives the cut-offs of Hageman &
+        Arrindell (1999), in which the spread of true scores stands for that of scores.
 
     Returns
     -------
@@ -124,7 +63,7 @@ def clinical_cutoff(
     Raises
     ------
     DesignError
-        If a needed number is missing or a standard deviation not positive.
+        If a needed number is missing, or a standard deviation not above zero and above the error.
 
     Notes
     -----
@@ -132,7 +71,8 @@ def clinical_cutoff(
         a = M_1 \pm 2 s_1, \quad b = M_0 \mp 2 s_0, \quad c = \frac{s_1 M_0 + s_0 M_1}{s_1 + s_0}
 
     upper signs where higher is better; 1 the clinical, 0 the functional population. Jacobson & Truax (1991). The R
-    package clinicalsignificance takes s_1 in b; the definition has the functional population's s_0.
+    package clinicalsignificance takes s_1 in b; the definition has the functional population's s_0. With an error E
+    every s is sqrt(s^2 - E^2).
 
     Examples
     --------
@@ -152,6 +92,9 @@ def clinical_cutoff(
         raise DesignError(f'cut-off "{kind}" needs {" and ".join(lacking)}.')
     if any(value <= 0 for name, value in numbers.items() if name.endswith("_sd")):
         raise DesignError("a cut-off needs standard deviations above zero.")
+    if error:
+        clinical_sd = clinical_sd if kind == "b" else true_sd(clinical_sd, error, what="clients before the service")
+        functional_sd = functional_sd if kind == "a" else true_sd(functional_sd, error, what="the norm group")
     if kind == "a":
         return clinical_mean + sign * 2 * clinical_sd
     if kind == "b":
@@ -167,6 +110,8 @@ def change_categories(
     better: str,
     cutoff: float | None = None,
     conf_level: float = 0.95,
+    critical: float | None = None,
+    position: ArrayLike | None = None,
 ) -> NDArray[np.str_]:
     """Sort clients into recovered, improved, unchanged, deteriorated and harmed.
 
@@ -182,6 +127,11 @@ def change_categories(
         From `clinical_cutoff`, or published. Without one nobody is called recovered or harmed.
     conf_level
         0.95: changes beyond 1.96 standard errors are reliable.
+    critical
+        How many standard errors instead, such as `critical_value(method="hageman_arrindell")`.
+    position
+        From `position_after`: then recovery also needs a true score that is beyond the cut-off by more than `critical`
+        standard errors; for harm it is enough that the estimated true score is across it.
 
     Returns
     -------
@@ -197,41 +147,146 @@ def change_categories(
 
     Examples
     --------
+    >>> from sweval.effects.change_index import reliable_change_index
     >>> pre, post = [24, 20, 15, 8, 6], [8, 14, 14, 14, 20]
     >>> index = reliable_change_index(pre, post, sd=5, reliability=0.9)
     >>> change_categories(pre, post, index, better="lower", cutoff=10).tolist()
     ['recovered', 'improved', 'unchanged', 'harmed', 'harmed']
     """
-    sign = orientation(better)
-    before, after, moved = (sign * np.asarray(part, dtype=float) for part in (pre, post, index))
-    if not (np.isfinite(before).all() and np.isfinite(after).all() and np.isfinite(moved).all()):
-        raise DesignError("only clients with a score before and after can be sorted into categories.")
-    critical = _critical(conf_level)
-    up, down = moved > critical, moved < -critical
-    code = np.where(up, 1, np.where(down, 3, 2))
-    if cutoff is not None:
-        line = sign * cutoff
-        code[up & (before < line) & (after > line)] = 0
-        code[down & (before > line) & (after < line)] = 4
+    limit = critical_value(conf_level) if critical is None else critical
+    code = change_codes(pre, post, index, better=better, cutoff=cutoff, critical=limit, position=position)
     return np.array(CATEGORIES)[code]
 
 
-def _standard_error(sd: float, reliability: float) -> float:
-    """Return s_diff."""
-    if not (math.isfinite(sd) and sd > 0):
-        raise DesignError(
-            "reliable change needs a standard deviation above zero.", fix="Do all clients have the same score before?"
-        )
-    if not 0 < reliability < 1:
-        raise DesignError(
-            "the reliability must lie between 0 and 1, both excluded.",
-            fix="Take it from the instrument's manual or a published study.",
-        )
-    return sd * math.sqrt(2 * (1 - reliability))
+def change_codes(
+    pre: ArrayLike,
+    post: ArrayLike,
+    index: ArrayLike,
+    *,
+    better: str,
+    cutoff: float | None,
+    critical: float,
+    position: ArrayLike | None = None,
+) -> NDArray[np.intp]:
+    """Return the categories of `change_categories` as places in `CATEGORIES`."""
+    sign = orientation(better)
+    before, after, moved = _complete(pre, post, index)
+    up, down = (moved > critical, moved < -critical) if sign > 0 else (moved < -critical, moved > critical)
+    code = np.where(up, 1, np.where(down, 3, 2))
+    if cutoff is not None:
+        was_below, was_above = _sides(before, cutoff, sign)
+        if position is None:
+            is_below, is_above = _sides(after, cutoff, sign)
+        else:
+            standing = sign * np.asarray(position, dtype=float)
+            is_below, is_above = standing < 0, standing > critical  # harm need not be proved twice
+        code[up & was_below & is_above] = 0
+        code[down & was_above & is_below] = 4
+    return code
 
 
-def _critical(conf_level: float) -> float:
-    """Return the two-sided normal quantile."""
-    if not 0 < conf_level < 1:
-        raise DesignError("conf_level must lie between 0 and 1, for example 0.95.")
-    return float(special.ndtri((1 + conf_level) / 2))
+def cutoff_categories(
+    pre: ArrayLike, post: ArrayLike, *, better: str, cutoff: float, position: ArrayLike | None = None,
+    critical: float = 1.65,
+) -> NDArray[np.str_]:  # fmt: skip
+    """Sort clients by the cut-off alone: improved, unchanged, deteriorated.
+
+    It ignores measurement error, so a client who moves by one point across the cut-off has improved. Prefer
+    `change_categories` with both; use this where no reliability is known.
+
+    Parameters
+    ----------
+    pre, post
+        Scores, none missing.
+    better
+        "higher" or "lower".
+    cutoff
+        From `clinical_cutoff`, or published.
+    position, critical
+        From `position_after`: how many standard errors a client must be beyond the cut-off afterwards.
+
+    Returns
+    -------
+    numpy.ndarray
+        Text. improved: on the clinical side before and on the functional side after; deteriorated: the other way.
+        A score on the cut-off is on neither side.
+
+    Raises
+    ------
+    DesignError
+        If `better` is neither "higher" nor "lower", or scores are missing.
+
+    Examples
+    --------
+    >>> cutoff_categories([24, 20, 8], [8, 14, 11], better="lower", cutoff=10).tolist()
+    ['improved', 'unchanged', 'deteriorated']
+    """
+    sign = orientation(better)
+    before, after = _complete(pre, post)
+    was_below, was_above = _sides(before, cutoff, sign)
+    if position is None:
+        is_below, is_above = _sides(after, cutoff, sign)
+    else:
+        standing = sign * np.asarray(position, dtype=float)
+        is_below, is_above = standing < -critical, standing > critical
+    code = np.where(was_below & is_above, 0, np.where(was_above & is_below, 2, 1))
+    return np.array(CATEGORIES[1:4])[code]
+
+
+def position_after(
+    post: ArrayLike, *, cutoff: float, sd: float, error: float, mean: float | None = None
+) -> NDArray[np.float64]:
+    r"""Return how many standard errors each client's true score afterwards is estimated to be beyond the cut-off.
+
+    The second criterion of Hageman & Arrindell (1999), CS-INDIV: whether a client is across the cut-off is as uncertain
+    as the score, so it must be exceeded by 1.65 standard errors.
+
+    Parameters
+    ----------
+    post
+        Scores afterwards, none missing.
+    cutoff
+        `clinical_cutoff` with the same error.
+    sd
+        Standard deviation of the scores afterwards.
+    error
+        Standard error of measurement, sd before * sqrt(1 - reliability).
+    mean
+        Mean of the scores afterwards; by default that of `post`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Negative below the cut-off.
+
+    Raises
+    ------
+    DesignError
+        If the scores vary no more than the error.
+
+    Notes
+    -----
+    .. math:: \frac{M_2 + r_2 (x_2 - M_2) - c}{\sqrt{r_2}\, E}, \qquad r_2 = 1 - E^2/s_2^2
+
+    Examples
+    --------
+    >>> position_after([4, 10, 16], cutoff=10, sd=6, error=2).round(2).tolist()
+    [-2.83, 0.0, 2.83]
+    """
+    after = np.asarray(post, dtype=float)
+    middle = float(after.mean()) if mean is None else mean
+    r = (true_sd(sd, error, what="the scores after") / sd) ** 2
+    return np.asarray((middle + r * (after - middle) - cutoff) / (math.sqrt(r) * error), dtype=float)
+
+
+def _complete(*parts: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+    """Return arrays of floats without missing values."""
+    arrays = tuple(np.asarray(part, dtype=float) for part in parts)
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise DesignError("only clients with a score before and after can be sorted into categories.")
+    return arrays
+
+
+def _sides(scores: NDArray[np.float64], cutoff: float, sign: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return who is on the clinical and who on the functional side of a cut-off."""
+    return (scores < cutoff, scores > cutoff) if sign > 0 else (scores > cutoff, scores < cutoff)

@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweval.effects.change import (
-    CATEGORIES,
-    change_categories,
-    clinical_cutoff,
-    reliable_change_index,
-    reliable_change_threshold,
-)
+from sweval.effects.change import CATEGORIES, change_categories, clinical_cutoff
+from sweval.effects.change_index import reliable_change_index, reliable_change_threshold
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError, InstrumentError, did_you_mean
 from sweval.models.base.design import Design, check_level, direction
