@@ -15,6 +15,7 @@ import sweval as sw
 from sweval.effects.change_index import reliable_change_threshold
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError
+from sweval.models.base.change_published import Published, published
 
 FOLDER = Path(__file__).parents[1] / "reference" / "effects"
 FIXTURES = {
@@ -65,7 +66,9 @@ def test_index_categories_and_cutoff_equal_the_package_end_to_end(name: str) -> 
 def test_rows_of_a_small_program_by_hand() -> None:
     result = design(cutoff=10, name="Group work", service="group").fit(five_clients(), "score", better="lower")
     assert result.clients is not None
-    assert list(result.clients.columns) == ["client", "pre", "post", "index", "category"]
+    assert list(result.clients.columns) == [
+        "client", "pre", "post", "index", "category", "unchanged_low", "unchanged_high",
+    ]  # fmt: skip
     assert result.clients["client"].tolist() == ["000", "001", "002", "003", "004"]
     assert result.clients["category"].tolist() == ["recovered", "improved", "unchanged", "harmed", "deteriorated"]
     sd = float(np.std([24, 20, 15, 8, 14], ddof=1))
@@ -171,10 +174,12 @@ def test_reliability_is_asked_for_unless_one_verified_value_is_in_the_instrument
 
 
 def test_the_only_verified_reliability_is_used_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweval.models import reliable_change
+    from sweval.models.base import change_published
 
     known = [(0.84, "test_retest, 48 hours, some study")]
-    monkeypatch.setattr(reliable_change, "_published", lambda outcome: known)
+    monkeypatch.setattr(
+        change_published, "published", lambda outcome: change_published.Published(reliabilities=tuple(known))
+    )
     result = design(reliability=None).fit(five_clients(), "score", better="lower")
     assert any("Reliability 0.84 of score taken from the instrument's file (test_retest" in n for n in result.notes)
     known.append((0.89, "alpha, some study"))
@@ -183,12 +188,10 @@ def test_the_only_verified_reliability_is_used_and_said(monkeypatch: pytest.Monk
 
 
 def test_published_reliabilities_are_verified_rows_of_the_same_score() -> None:
-    from sweval.models.reliable_change import _published
-
-    assert _published("days_waited") == []
+    assert published("days_waited") == Published()
     instrument = sw.instrument("phq9")
     expected = [row.value for row in instrument.reliability if row.verified and row.score == "total"]
-    assert [value for value, _ in _published("phq9_total")] == expected
+    assert [value for value, _ in published("phq9_total").reliabilities] == expected
 
 
 @pytest.mark.parametrize(
@@ -199,10 +202,9 @@ def test_published_reliabilities_are_verified_rows_of_the_same_score() -> None:
         ({"reliability": "high"}, "reliability must be a number"),
         ({"sd": 0}, "sd must be above zero"),
         ({"functional_sd": -2.0}, "functional_sd must be above zero"),
-        ({"cutoff": "d"}, 'cutoff must be a score, "a", "b" or "c"'),
         ({"cutoff": float("nan")}, "cutoff must be a score"),
         ({"cutoff": True}, "cutoff must be a score"),
-        ({"method": "edwards_nunnally"}, "no method of reliable change"),
+        ({"method": "edwards_nunally"}, "no method of reliable change.*Did you mean"),
         ({"post": None}, "pre and post are needed"),
         ({"client": None}, "pre and post are needed"),
         ({"wave": None}, "column that holds the waves"),
@@ -217,6 +219,7 @@ def test_impossible_designs_are_refused_when_they_are_made(change: dict[str, Any
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"cutoff": "d"}, 'cutoff must be a score, "a", "b" or "c"'),
         ({"cutoff": "c"}, "needs functional_mean and functional_sd"),
         ({"cutoff": "b", "functional_mean": 5}, "needs functional_sd"),
         ({"post": "followup"}, r'post="followup" is not in "wave".*pre'),

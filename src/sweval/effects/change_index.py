@@ -20,7 +20,6 @@ __all__ = [
     "CHANGE_INDICES",
     "ChangeLine",
     "change_line",
-    "critical_value",
     "group_level_change",
     "reliable_change_index",
     "reliable_change_threshold",
