@@ -6,6 +6,7 @@ passes for the standard error, the standard deviation and their degrees of freed
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import factorial
@@ -67,9 +68,14 @@ class Standardized:
     df: FloatArray
     interval: str
 
+    def with_j(self, j: str) -> Standardized:
+        """Return the same effects with g and variance at another `j` of `small_sample_factor`; limits do not change."""
+        g, variance = _estimate(self.d, self.weight_variance, self.nu, j=j)
+        return dataclasses.replace(self, g=g, variance=variance)
 
-def small_sample_factor(nu: ArrayLike) -> FloatArray:
-    r"""Return the exact factor J that makes a standardised mean difference unbiased.
+
+def small_sample_factor(nu: ArrayLike, *, j: str = "exact") -> FloatArray:
+    r"""Return the factor J that makes a standardised mean difference unbiased.
 
     Use it with the degrees of freedom of the standard deviation in the denominator, not with those of the test.
 
@@ -77,6 +83,9 @@ def small_sample_factor(nu: ArrayLike) -> FloatArray:
     ----------
     nu
         Degrees of freedom of the standard deviation, above 1; infinity (a known standard deviation) gives 1.
+    j
+        "exact", or "approximate" for 1 - 3/(4 nu - 1), which Hedges (1981) gave as well and which the What Works
+        Clearinghouse and the R packages esc and scdhlm use.
 
     Returns
     -------
@@ -86,7 +95,7 @@ def small_sample_factor(nu: ArrayLike) -> FloatArray:
     Raises
     ------
     DesignError
-        If any `nu` is not above 1, where J is not defined.
+        If any `nu` is not above 1, where J is not defined, or `j` is unknown.
 
     Notes
     -----
@@ -100,6 +109,8 @@ def small_sample_factor(nu: ArrayLike) -> FloatArray:
     >>> round(float(small_sample_factor(10)), 6)
     0.922746
     """
+    if j not in ("exact", "approximate"):
+        raise DesignError('j must be "exact" or "approximate".')
     nu = np.asarray(nu, dtype=float)
     bad = ~(nu > 1)
     if bad.any():
@@ -108,6 +119,8 @@ def small_sample_factor(nu: ArrayLike) -> FloatArray:
             "so no effect can be standardised by them.",
             fix="Use more clients (or clusters), or supply a published standard deviation.",
         )
+    if j == "approximate":
+        return 1 - 3 / (4 * nu - 1)
     small = np.minimum(nu, _SERIES_FROM)
     exact = np.exp(special.gammaln(small / 2) - special.gammaln((small - 1) / 2)) / np.sqrt(small / 2)
     inverse = 2 / (np.maximum(nu, _SERIES_FROM) - 1)
@@ -238,10 +251,8 @@ def standardize(
             "above zero.",
             fix="Check whether the outcome varies within the arms.",
         )
-    j = small_sample_factor(nu)
     d = c * b / s
-    g = j * d
-    inflation = j**2 / (1 - 2 / np.maximum(nu, _NU_FLOOR))
+    g, variance = _estimate(d, kappa**2, nu, j="exact")
     t = d / kappa
     if separate:
         low, high = generalized_interval(d, kappa, 1.0, nu=nu, df=df, conf_level=conf_level)
@@ -250,7 +261,7 @@ def standardize(
     return Standardized(
         d=d,
         g=g,
-        variance=inflation * kappa**2 + g**2 * (inflation - 1),
+        variance=variance,
         weight_variance=kappa**2,
         conf_low=low,
         conf_high=high,
@@ -260,6 +271,14 @@ def standardize(
         df=df,
         interval="generalized interval" if separate else "noncentral-t interval",
     )
+
+
+def _estimate(d: FloatArray, weight_variance: FloatArray, nu: FloatArray, *, j: str) -> tuple[FloatArray, FloatArray]:
+    """Return g and its variance."""
+    factor = small_sample_factor(nu, j=j)
+    g = factor * d
+    inflation = factor**2 / (1 - 2 / np.maximum(nu, _NU_FLOOR))
+    return g, inflation * weight_variance + g**2 * (inflation - 1)
 
 
 def _two_sided_p(t: FloatArray, df: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Standardised effects of change, with and without a control group, and of adjusted differences; one row each.
 
-Always in units of the standard deviation of persons before the service, never of the change scores: the latter inflates
-an effect by 1 / sqrt(2 (1 - r)) and cannot be compared with anything.
+In units of the standard deviation of persons before the service unless asked otherwise. That of the change scores
+inflates an effect by 1 / sqrt(2 (1 - r)) and cannot be compared with anything; it has a metric of its own.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sweval.effects import summaries
 from sweval.effects.kernel import standardize
+from sweval.effects.mean_changes import change_unit
 from sweval.effects.samples import count, effect_row, orientation, pairs
+from sweval.effects.summaries import pooled_sd
+from sweval.effects.summaries import pre_post as change_of_one
+from sweval.effects.summaries import pre_post_control as change_of_two
 from sweval.errors import DesignError
 from sweval.result import Estimate
 
@@ -26,8 +29,22 @@ __all__ = [
     "pre_post_from_summary",
 ]
 
+_UNITS = {
+    "pretest": "standard deviation before",
+    "average": "root mean variance before and after",
+    "change": "standard deviation of the change, comparable with no other effect",
+    "change_adjusted": "standard deviation of the change / sqrt(2(1 - r))",
+}
 
-def pre_post(pre: ArrayLike, post: ArrayLike, *, better: str = "higher", conf_level: float = 0.95) -> Estimate:
+
+def pre_post(
+    pre: ArrayLike,
+    post: ArrayLike,
+    *,
+    better: str = "higher",
+    standardizer: str = "pretest",
+    conf_level: float = 0.95,
+) -> Estimate:
     """Return the standardised mean change of one group, in units of the standard deviation before.
 
     Without a control group this is no effect of the service: maturation, regression to the mean and other help are in
@@ -39,6 +56,9 @@ def pre_post(pre: ArrayLike, post: ArrayLike, *, better: str = "higher", conf_le
         Raw scores of the same clients in the same order, none missing.
     better
         "higher" or "lower".
+    standardizer
+        "pretest" (Becker's d), "average" of both variances (d_av), "change" (d_z, metric "change_score") or
+        "change_adjusted" (d_rm); see `standardized_mean_change`.
     conf_level
         Of the noncentral-t interval.
 
@@ -68,19 +88,23 @@ def pre_post(pre: ArrayLike, post: ArrayLike, *, better: str = "higher", conf_le
     sign = orientation(better)
     before, after = pairs(pre, post, name="scores")
     change = sign * (after - before)
-    n, s = before.size, before.std(ddof=1)
-    kappa = change.std(ddof=1) / math.sqrt(n) / s
-    effect = standardize(change.mean(), s, nu=n - 1, kappa=kappa, df=n - 1, conf_level=conf_level)
-    return _uncontrolled(
+    n, change_sd = before.size, change.std(ddof=1)
+    s1, s2 = before.std(ddof=1), after.std(ddof=1)
+    r = 0.0 if s2 == 0 else float(np.corrcoef(before, after)[0, 1])
+    s, nu = change_unit(s1, s2, change_sd, r, n, standardizer=standardizer)
+    kappa = change_sd / math.sqrt(n) / s
+    effect = standardize(change.mean(), s, nu=nu, kappa=kappa, df=n - 1, conf_level=conf_level)
+    row = _uncontrolled(
         effect_row(
             effect,
             better=better,
             n=n,
-            method="standardised mean change, exact J, standard deviation before",
-            standardizer="pretest",
+            method=f"standardised mean change, exact J, {_UNITS[standardizer]}",
+            standardizer=standardizer,
             conf_level=conf_level,
         )
     )
+    return dataclasses.replace(row, metric="change_score") if standardizer == "change" else row
 
 
 def pre_post_from_summary(
@@ -118,7 +142,7 @@ def pre_post_from_summary(
     >>> print(f"{pre_post_from_summary(-7.9, sd_pre=15, n=20, correlation=0.47, better='lower').estimate:.4f}")
     0.5056
     """
-    effect = summaries.pre_post(
+    effect = change_of_one(
         orientation(better) * change,
         sd_pre=sd_pre,
         n=count(n, name="n"),
@@ -187,8 +211,8 @@ def pre_post_control(
     before_c, after_c = pairs(pre_control, post_control, name="control")
     change_t, change_c = sign * (after_t - before_t), sign * (after_c - before_c)
     nt, nc = before_t.size, before_c.size
-    s = float(summaries.pooled_sd(before_t.std(ddof=1), nt, before_c.std(ddof=1), nc))
-    s_change = float(summaries.pooled_sd(change_t.std(ddof=1), nt, change_c.std(ddof=1), nc))
+    s = float(pooled_sd(before_t.std(ddof=1), nt, before_c.std(ddof=1), nc))
+    s_change = float(pooled_sd(change_t.std(ddof=1), nt, change_c.std(ddof=1), nc))
     effect = standardize(
         change_t.mean() - change_c.mean(),
         s,
@@ -250,7 +274,7 @@ def pre_post_control_from_summary(
     >>> print(f"{row.estimate:.4f} {row.variance:.4f}")
     0.7684 0.1157
     """
-    effect = summaries.pre_post_control(
+    effect = change_of_two(
         orientation(better) * difference,
         sd_pre_treated=sd_pre_treated,
         n_treated=count(n_treated, name="n_treated"),

@@ -8,15 +8,15 @@ of `clustered` and `partially_nested`, or a design (`sweval.ClusterTrial`), whos
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sweval.effects import summaries
-from sweval.effects.kernel import Standardized, standardize
+from sweval.effects.kernel import Standardized
+from sweval.effects.mean_differences import difference_from_test
 from sweval.effects.samples import count, effect_row, orientation, scores
+from sweval.effects.summaries import glass, heteroscedastic, two_groups
 from sweval.errors import DataError
 from sweval.result import Estimate
 
@@ -25,6 +25,7 @@ __all__ = [
     "hedges_g",
     "hedges_g_from_summary",
     "hedges_g_from_t",
+    "hedges_g_from_test",
     "hedges_g_heteroscedastic",
 ]
 
@@ -71,7 +72,7 @@ def hedges_g(treated: ArrayLike, control: ArrayLike, *, better: str = "higher", 
     """
     sign = orientation(better)
     t, c = _two_samples(treated, control)
-    effect = _from_samples(summaries.two_groups, t, c, sign=sign, conf_level=conf_level)
+    effect = _from_samples(two_groups, t, c, sign=sign, conf_level=conf_level)
     return effect_row(
         effect,
         better=better,
@@ -96,7 +97,7 @@ def glass_delta(
     better
         "higher" or "lower".
     conf_level
-        Of the noncentral-t interval.
+        Of the generalized interval.
 
     Returns
     -------
@@ -116,7 +117,7 @@ def glass_delta(
     """
     sign = orientation(better)
     t, c = _two_samples(treated, control)
-    effect = _from_samples(summaries.glass, t, c, sign=sign, conf_level=conf_level)
+    effect = _from_samples(glass, t, c, sign=sign, conf_level=conf_level)
     row = effect_row(
         effect,
         better=better,
@@ -164,7 +165,7 @@ def hedges_g_heteroscedastic(
     """
     sign = orientation(better)
     t, c = _two_samples(treated, control)
-    effect = _from_samples(summaries.heteroscedastic, t, c, sign=sign, conf_level=conf_level)
+    effect = _from_samples(heteroscedastic, t, c, sign=sign, conf_level=conf_level)
     return effect_row(
         effect,
         better=better,
@@ -214,7 +215,7 @@ def hedges_g_from_summary(
     >>> print(f"{row.estimate:.3f}")
     0.450
     """
-    effect = summaries.two_groups(
+    effect = two_groups(
         orientation(better) * (mean_treated - mean_control),
         sd_treated=sd_treated,
         n_treated=count(n_treated, name="n_treated"),
@@ -269,14 +270,65 @@ def hedges_g_from_t(
     >>> print(f"{hedges_g_from_t(2.2, n_treated=30, n_control=30).estimate:.4f}")
     0.5607
     """
+    return hedges_g_from_test(
+        orientation(better) * t,
+        test="t",
+        n_treated=n_treated,
+        n_control=n_control,
+        better=better,
+        conf_level=conf_level,
+    )
+
+
+def hedges_g_from_test(
+    value: float,
+    *,
+    test: str,
+    n_treated: int,
+    n_control: int,
+    direction: int = 1,
+    better: str = "higher",
+    conf_level: float = 0.95,
+) -> Estimate:
+    """Return Hedges' g from a reported t, F, p or point-biserial correlation of two independent groups.
+
+    Parameters
+    ----------
+    value, test, direction
+        As in `difference_from_test`: the number, which test it is, and 1 where the treated fared better, -1 where they
+        fared worse (for t and correlation: where their sign means so already).
+    n_treated, n_control
+        Group sizes.
+    better
+        "higher" or "lower", for the row only: the sign comes from `value` and `direction`.
+    conf_level
+        Of the noncentral-t interval.
+
+    Returns
+    -------
+    Estimate
+        As `hedges_g`.
+
+    Raises
+    ------
+    DesignError
+        As `difference_from_test`.
+
+    Examples
+    --------
+    >>> print(f"{hedges_g_from_test(0.03, test='p', n_treated=30, n_control=30).estimate:.3f}")
+    0.567
+    """
+    orientation(better)
     treated, control = count(n_treated, name="n_treated"), count(n_control, name="n_control")
-    kappa, nu = math.sqrt(1 / treated + 1 / control), treated + control - 2
-    effect = standardize(orientation(better) * t * kappa, 1.0, nu=nu, kappa=kappa, df=nu, conf_level=conf_level)
+    effect = difference_from_test(
+        value, test=test, n_treated=treated, n_control=control, direction=direction, conf_level=conf_level
+    )
     return effect_row(
         effect,
         better=better,
         n=treated + control,
-        method="Hedges g from t, exact J",
+        method=f"Hedges g from {test}, exact J",
         standardizer="posttest_pooled",
         conf_level=conf_level,
     )

