@@ -57,10 +57,7 @@ class SerialOptimum:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SerialVariances:
-    """Estimates and derivatives in theta = (residual variance, rho, variance of levels); fields as in `Variances`.
-
-    Everything has the axis of the batch first. `average` is `y'P V_i P V_l P y / 2`, the average information.
-    """
+    """Estimates and derivatives in (residual variance, rho, variance of levels): `Variances` with a batch axis."""
 
     beta: Array
     phi: Array
@@ -83,6 +80,7 @@ class SerialVariances:
             R=self.R[place],
             observed=self.observed[place],
             expected=self.expected[place],
+            average=self.average[place],
         )
 
 

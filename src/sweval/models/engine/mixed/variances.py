@@ -36,6 +36,8 @@ class Variances:
         `Q' V^-1 V_il V^-1 Q`, shape (t, t, p, p); None where V is linear in theta.
     observed, expected
         Observed and expected information of theta under the fitted likelihood: Hessians of -log L, shape (t, t).
+    average
+        Average information `y'P V_i P V_l P y / 2` (Gilmour, Thompson & Cullis 1995, Biometrics 51, 1440-1450).
     """
 
     beta: Array
@@ -46,6 +48,7 @@ class Variances:
     R: Array | None
     observed: Array
     expected: Array
+    average: Array
 
     def shifted(self, by: Array) -> Variances:
         """Return a copy with the coefficients of Q in which the outcome was centred added back."""
@@ -68,7 +71,8 @@ class Variances:
         if self.R is not None:
             R = R + np.einsum("ts,ur,tuab->srab", J, J, self.R, optimize=True)
         # at the optimum the gradient in theta is zero, so the observed information has no term in the curvature
-        return replace(self, P=P, Q=Q, R=R, observed=J.T @ self.observed @ J, expected=J.T @ self.expected @ J)
+        observed, expected, average = (J.T @ info @ J for info in (self.observed, self.expected, self.average))
+        return replace(self, P=P, Q=Q, R=R, observed=observed, expected=expected, average=average)
 
 
 def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances:
@@ -133,6 +137,7 @@ def variances(objective: Objective, best: Optimum, *, scale: float) -> Variances
         R=None if bend is None else -bend[:, :, x, x],
         observed=observed,
         expected=trace / 2,
+        average=quadratic / 2,
     )
 
 

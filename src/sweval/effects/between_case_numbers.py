@@ -1,0 +1,265 @@
+"""Between-case effects as arrays: the mixed model of one design, fitted to one outcome or to thousands at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from sweval.effects.between_case_data import CaseData, CaseModel, CaseTerms, case_terms
+from sweval.effects.kernel import Standardized, standardize
+from sweval.errors import DesignError
+from sweval.models.engine.mixed.fit import mixed_fit
+from sweval.models.engine.mixed.levels import levels_of
+from sweval.models.engine.mixed.model import Factor, Residual
+from sweval.models.engine.mixed.variances import Variances
+from sweval.models.engine.ols import least_squares
+from sweval.models.engine.serial import serial_moments
+from sweval.models.engine.serial_fit import EDGE, serial_optimum, serial_variances
+
+__all__ = ["BetweenCase"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BetweenCase:
+    """A between-case effect with what it is made of; numpy, 0-dimensional for one data set.
+
+    Attributes
+    ----------
+    effect
+        d, g, variance, limits, p-value and degrees of freedom.
+    numerator, numerator_error, numerator_df
+        Change of the outcome in raw units, its standard error and the degrees of freedom of that.
+    total_variance
+        Variance between and within cases at baseline, when the effect is read.
+    level_variance, residual_variance
+        Its parts: between cases (and clusters), and of sessions around the course of their case.
+    rho
+        Autocorrelation of neighbouring sessions; NaN where the model has none.
+    log_likelihood
+        Restricted; with all constants, as nlme prints it.
+    coefficients
+        Fixed effects.
+    converged, singular
+        Whether the search ended well, and whether a variance or correlation ended on its bound.
+    data, model
+        What was fitted.
+    """
+
+    effect: Standardized
+    numerator: FloatArray
+    numerator_error: FloatArray
+    numerator_df: FloatArray
+    total_variance: FloatArray
+    level_variance: FloatArray
+    residual_variance: FloatArray
+    rho: FloatArray
+    log_likelihood: FloatArray
+    coefficients: FloatArray
+    converged: NDArray[np.bool_]
+    singular: NDArray[np.bool_]
+    data: CaseData
+    model: CaseModel
+
+    @property
+    def icc(self) -> FloatArray:
+        """Return the share of the total variance that lies between cases."""
+        return self.level_variance / self.total_variance
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Parts:
+    """What an effect needs of a fit: everything with the axis of the batch first."""
+
+    b: FloatArray
+    variance: FloatArray
+    df: FloatArray
+    total: FloatArray
+    level: FloatArray
+    spread: FloatArray
+    residual: FloatArray
+    rho: FloatArray
+    log_likelihood: FloatArray
+    coefficients: FloatArray
+    converged: NDArray[np.bool_]
+    singular: NDArray[np.bool_]
+
+
+def between_case_numbers(
+    outcomes: FloatArray, data: CaseData, model: CaseModel, *, conf_level: float = 0.95
+) -> BetweenCase:
+    """Return the effects of many outcomes of one design at once, shape (batch, n); oriented, rows as in `data`."""
+    terms = case_terms(data, model)
+    if model.random == ("level",) and data.cluster is None:
+        parts = _serial(outcomes, data, terms, model)
+    else:
+        each = [_mixed(y, data, terms, model) for y in outcomes]
+        parts = _Parts(
+            **{
+                field.name: np.concatenate([getattr(one, field.name) for one in each])
+                for field in dataclasses.fields(_Parts)
+            }
+        )
+    total = np.sqrt(parts.total)
+    kappa, nu = np.sqrt(parts.variance / parts.total), 2 * parts.total**2 / parts.spread
+    own = model.interval == "generalized"
+    effect = standardize(
+        parts.b, total, nu=nu, kappa=kappa, df=parts.df if own else nu, conf_level=conf_level, separate=own
+    ).with_j(model.j)
+    return BetweenCase(
+        effect=_symmetric(effect, conf_level) if model.interval == "symmetric" else effect,
+        numerator=parts.b,
+        numerator_error=np.sqrt(parts.variance),
+        numerator_df=parts.df,
+        total_variance=parts.total,
+        level_variance=parts.level,
+        residual_variance=parts.residual,
+        rho=parts.rho,
+        log_likelihood=parts.log_likelihood,
+        coefficients=parts.coefficients,
+        converged=parts.converged,
+        singular=parts.singular,
+        data=data,
+        model=model,
+    )
+
+
+def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseModel) -> _Parts:
+    """Fit random levels and one autocorrelation, all outcomes at once."""
+    line = least_squares(outcomes[0], terms.X)
+    if line.aliased:
+        raise DesignError("the terms of the model repeat each other.", fix="Use trends of a lower degree.")
+    n, p = line.X.shape
+    inverse = np.linalg.inv(line.R)
+    centre = outcomes.mean(axis=1, keepdims=True)
+    gamma = (outcomes - centre) @ line.Q
+    left = outcomes - centre - gamma @ line.Q.T
+    correction = left @ line.Q
+    gamma, left = gamma + correction, left - correction @ line.Q.T
+    scale = np.sqrt((left**2).sum(axis=1) / (n - p))
+    if not (scale > 1e-12 * np.abs(outcomes).max()).all():
+        raise DesignError("the phases reproduce the outcome exactly, so no variance can be estimated.")
+    W = np.concatenate([np.broadcast_to(line.Q, (len(outcomes), n, p)), (left / scale[:, None])[..., None]], axis=2)
+    found = serial_moments(W, data.case, data.time, random=True)
+    independent = model.correlation == "independent"
+    best = serial_optimum(found, reml=True, independent=independent)
+    own = serial_variances(found, best, scale=scale, reml=True)
+    keep = [0, 2] if independent else [0, 1, 2]
+    r = np.ones(3)
+    r[1] = 0.0
+    info = {"expected": own.expected, "observed": own.observed, "average": own.average}[model.information]
+    C, W_e = (np.linalg.inv(part[:, keep][:, :, keep]) for part in (info, own.expected))
+    h = np.linalg.solve(line.R.T, terms.contrast)
+    variance = np.einsum("a,bac,c->b", h, own.phi, h)
+    half = own.phi @ h
+    g = -np.einsum("ba,btac,bc->bt", half, own.P[:, keep], half)
+    level = best.psi * own.sigma2
+    nu = n - p
+    constant = nu * (1 + np.log(2 * np.pi) - np.log(nu)) + 2 * np.log(np.abs(np.diag(line.R))).sum()
+    coefficients = (gamma + own.beta) @ inverse.T
+    coefficients[:, 0] += centre[:, 0]
+    return _Parts(
+        b=coefficients @ terms.contrast,
+        variance=variance,
+        df=2 * variance**2 / np.einsum("bt,btu,bu->b", g, W_e, g),
+        total=own.sigma2 + level,
+        level=level,
+        spread=np.einsum("t,btu,u->b", r[keep], C, r[keep]),
+        residual=own.sigma2,
+        rho=np.full(len(outcomes), np.nan) if independent else best.rho,
+        log_likelihood=-(best.value + constant + 2 * nu * np.log(scale)) / 2,
+        coefficients=coefficients,
+        converged=best.converged,
+        singular=(best.psi == 0) | best.at_edge,
+    )
+
+
+def _mixed(y: FloatArray, data: CaseData, terms: CaseTerms, model: CaseModel) -> _Parts:
+    """Fit random terms of cases, and clusters of cases, with the general engine."""
+    factors = [Factor(data.case, terms.Z)]
+    if data.cluster is not None:
+        factors.append(Factor(data.cluster, terms.Z[:, :1]))
+    ar1 = model.correlation == "ar1"
+    residual = Residual(kind="ar1", unit=data.case, occasion=data.time) if ar1 else Residual()
+    fit = mixed_fit(y, terms.X, factors, residual=residual)
+    if fit.aliased:
+        raise DesignError("the terms of the model repeat each other.", fix="Use trends of a lower degree.")
+    own = fit.variances
+    r = np.concatenate([[1.0], [0.0] * ar1, *_level_weights(factors, residual)])
+    info = {"expected": own.expected, "observed": own.observed, "average": own.average}[model.information]
+    spread = float(r @ _inverse(info) @ r)
+    variance = float(terms.contrast @ fit.covariance @ terms.contrast)
+    levels = [float(matrix[0, 0]) for matrix in fit.covariances]
+    return _Parts(
+        b=np.array([terms.contrast @ fit.coefficients]),
+        variance=np.array([variance]),
+        df=np.array([_numerator_df(own, fit._in_q(terms.contrast)[0])]),
+        total=np.array([sum(levels) + fit.residual_variances[0]]),
+        level=np.array([sum(levels)]),
+        spread=np.array([spread]),
+        residual=np.array([fit.residual_variances[0]]),
+        rho=np.array([np.nan if fit.correlation is None else fit.correlation]),
+        log_likelihood=np.array([fit.log_likelihood]),
+        coefficients=fit.coefficients[None],
+        converged=np.array([fit.converged]),
+        singular=np.array([fit.any_singular or abs(fit.correlation or 0.0) > EDGE]),
+    )
+
+
+def _level_weights(factors: list[Factor], residual: Residual) -> list[FloatArray]:
+    """Return, for the variance parameters of every factor, the weights that make up the variance of its first effect.
+
+    The engine has them for scaled effects, `u = T u_scaled`, as the lower triangle by columns.
+    """
+    out = []
+    for level in levels_of(tuple(factors), residual, np.ones(len(factors[0].codes)))[: len(factors)]:
+        t = level.T[0]
+        q = len(t)
+        out.append(np.array([t[a] * t[b] * (1 if a == b else 2) for b in range(q) for a in range(b, q)]))
+    return out
+
+
+def _numerator_df(own: Variances, h: FloatArray) -> float:
+    """Return Kenward & Roger's df of one contrast, which are Satterthwaite's at the expected information."""
+    half = own.phi @ h
+    variance = float(h @ half)
+    g = -np.einsum("a,tac,c->t", half, own.P, half)
+    return 2 * variance**2 / float(g @ _inverse(own.expected) @ g)
+
+
+def _inverse(info: FloatArray) -> FloatArray:
+    """Return the inverse of an information matrix.
+
+    Raises
+    ------
+    DesignError
+        If the data cannot tell the variance parameters apart.
+    """
+    scale = np.sqrt(np.clip(np.diag(info), 1e-300, None))
+    scaled = info / np.outer(scale, scale)
+    if not np.linalg.eigvalsh(scaled)[0] > 1e-10:
+        raise DesignError(
+            "the data cannot tell the variances of the model apart, so the effect has no degrees of freedom.",
+            fix="Let fewer terms differ between cases.",
+        )
+    out: FloatArray = np.linalg.inv(scaled) / np.outer(scale, scale)
+    return out
+
+
+def _symmetric(effect: Standardized, conf_level: float) -> Standardized:
+    """Return the effect with the limits g -+ t SE and the test that agrees with them."""
+    error = np.sqrt(effect.variance)
+    reach, t = -stdtrit(effect.nu, (1 - conf_level) / 2) * error, effect.g / error
+    return dataclasses.replace(
+        effect,
+        conf_low=effect.g - reach,
+        conf_high=effect.g + reach,
+        statistic=t,
+        p_value=2 * stdtr(effect.nu, -np.abs(t)),
+        interval="symmetric t interval",
+    )
