@@ -29,7 +29,9 @@ class Benchmark:
         "means" (mean effects), "percentiles" (of a distribution of effects), "range" (lowest and highest of several
         medians) or "convention".
     values
-        Pairs of what a number is and the number, in standard deviations, smallest meaning first as printed.
+        The numbers, in standard deviations.
+    labels
+        Language code -> what each number is: a problem, a percentile, a word of the source.
     population
         Language code -> what the numbers are about.
     read_in
@@ -41,7 +43,8 @@ class Benchmark:
     citation: str
     doi: str | None
     kind: str
-    values: tuple[tuple[str, float], ...]
+    values: tuple[float, ...]
+    labels: dict[str, tuple[str, ...]]
     population: dict[str, str]
     read_in: str
 
@@ -83,8 +86,9 @@ def benchmark(source: str) -> Benchmark:
 
     Examples
     --------
-    >>> benchmark("weisz_2013").values
-    (('all outcomes', 0.29),)
+    >>> found = benchmark("weisz_2017")
+    >>> dict(zip(found.labels["en"], found.values, strict=True))
+    {'all problems': 0.46, 'anxiety': 0.61, 'depression': 0.29}
     """
     entries = _entries()
     if source not in entries:
@@ -96,7 +100,8 @@ def benchmark(source: str) -> Benchmark:
         citation=entry["citation"],
         doi=entry.get("doi"),
         kind=entry["kind"],
-        values=tuple((value["at"], float(value["value"])) for value in entry["values"]),
+        values=tuple(float(value["value"]) for value in entry["values"]),
+        labels={code: tuple(value["at"][code] for value in entry["values"]) for code in entry["population"]},
         population=dict(entry["population"]),
         read_in=entry["read_in"],
     )
