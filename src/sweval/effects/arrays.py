@@ -157,7 +157,7 @@ class Effects:
     def _row(self, held: dict[str, np.generic], term: str) -> Estimate:
         numbers = {name: None if np.isnan(float(value)) else float(value) for name, value in held.items()}
         variance, n, clusters = numbers.get("variance"), numbers.get("n"), numbers.get("clusters")
-        added = "; 1/2 added to every cell of this table for the estimate, since one is empty"
+        added = "; 1/2 added to every count of this study for the estimate, since one is 0"
         return Estimate(
             term=term,
             measure=self.measure,

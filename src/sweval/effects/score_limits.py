@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__: list[str] = []
 
@@ -47,7 +47,7 @@ def difference_limits(x1: FloatArray, n1: FloatArray, x2: FloatArray, n2: FloatA
         p1, p2 = _risks_at_difference(value, x1, n1, x2, n2)
         return _standard(x1 / n1 - x2 / n2 - value, p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2, n1 + n2)
 
-    low, high = _invert(score, x1 / n1 - x2 / n2, -1.0, 1.0, z)
+    low, high = invert(score, x1 / n1 - x2 / n2, -1.0, 1.0, z)
     return _with_risks(_risks_at_difference, low, high, x1, n1, x2, n2)
 
 
@@ -64,7 +64,7 @@ def log_risk_ratio_limits(x1: FloatArray, n1: FloatArray, x2: FloatArray, n2: Fl
             n1 + n2,
         )
 
-    low, high = _invert(score, _log_ratio(x1 / n1, x2 / n2), -_WIDEST, _WIDEST, z)
+    low, high = invert(score, _log_ratio(x1 / n1, x2 / n2), -_WIDEST, _WIDEST, z)
     low, high = np.where(x1 == 0, -np.inf, low), np.where(x2 == 0, np.inf, high)
     return _with_risks(_risks_at_ratio, low, high, x1, n1, x2, n2)
 
@@ -79,7 +79,7 @@ def log_odds_ratio_limits(x1: FloatArray, n1: FloatArray, x2: FloatArray, n2: Fl
         return _standard(x1 - n1 * p1, both, n1 + n2)
 
     centre = _log_ratio(x1 * (n2 - x2), (n1 - x1) * x2)
-    low, high = _invert(score, centre, -_WIDEST, _WIDEST, z)
+    low, high = invert(score, centre, -_WIDEST, _WIDEST, z)
     low = np.where((x1 == 0) | (x2 == n2), -np.inf, low)
     high = np.where((x1 == n1) | (x2 == 0), np.inf, high)
     return _with_risks(_risks_at_odds, low, high, x1, n1, x2, n2)
@@ -109,18 +109,19 @@ def _log_ratio(above: FloatArray, below: FloatArray) -> FloatArray:
     return np.clip(np.where(np.isnan(ratio), 0.0, ratio), -_WIDEST, _WIDEST)
 
 
-def _invert(
-    score: Callable[[FloatArray], FloatArray], centre: FloatArray, lowest: float, highest: float, z: FloatArray
+def invert(
+    score: Callable[[FloatArray], FloatArray], centre: FloatArray, lowest: ArrayLike, highest: ArrayLike, z: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return where the score, which falls in its argument, is z and -z, by bisection from the estimate outwards."""
     limits = []
     for end, goal in ((lowest, z), (highest, -z)):
-        near, far = np.array(centre, dtype=float), np.full(np.shape(centre), end)
+        last = np.broadcast_to(np.asarray(end, dtype=float), np.shape(centre))
+        near, far = np.array(centre, dtype=float), last
         for _ in range(_STEPS):
             middle = (near + far) / 2
             inside = np.abs(score(middle)) < np.abs(goal)
             near, far = np.where(inside, middle, near), np.where(inside, far, middle)
-        limits.append(np.where(np.abs(score(np.full(np.shape(centre), end))) < np.abs(goal), end, (near + far) / 2))
+        limits.append(np.where(np.abs(score(last)) < np.abs(goal), last, (near + far) / 2))
     return limits[0], limits[1]
 
 

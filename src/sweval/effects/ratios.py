@@ -1,0 +1,436 @@
+"""Ratios of means, of standard deviations and of coefficients of variation, as logarithms.
+
+For outcomes that start at a true zero (days, incidents, income): "a third fewer days" needs no standard deviation. Not
+for questionnaire scores, whose zero is arbitrary. Ratios of spreads tell whether a service makes clients more or less
+alike; they have no better direction and are not turned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from sweval.effects.arrays import Effects, oriented, refuse, tail_quantile, wald
+from sweval.effects.moments import TwoMeans, TwoMoments, two_means_of_scores
+from sweval.effects.samples import orientation
+from sweval.errors import DesignError
+from sweval.result import Estimate
+
+__all__ = [
+    "log_cv_ratio",
+    "log_cv_ratio_of_change",
+    "log_response_ratio",
+    "log_response_ratio_of_change",
+    "log_variability_ratio",
+    "log_variability_ratio_of_change",
+    "means_ratio",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+def log_response_ratio(
+    groups: TwoMeans, *, vtype: str = "LS", adjust: bool = False, conf_level: float = 0.95
+) -> Effects:
+    """Return the log of the ratio of two means.
+
+    Parameters
+    ----------
+    groups
+        By `two_means`; both means must be above 0.
+    vtype
+        Variance, named as in metafor: "LS" from each arm's own coefficient of variation; "HO" with the pooled standard
+        deviation; "AV" and "AVHO" with coefficients averaged over all studies (per arm; over both arms).
+    adjust
+        Whether to take away the small-sample bias of estimate and variance (Lajeunesse, 2015, doi:10.1890/14-2402.1);
+        for "LS" only.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure and metric "log_response_ratio"; t with Satterthwaite's degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        If a mean is not above 0, or `vtype` is unknown.
+
+    Notes
+    -----
+    log(m_T/m_C), variance CV_T^2/n_T + CV_C^2/n_C (Hedges, Gurevitch & Curtis, 1999).
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> effect = log_response_ratio(sw.effects.two_means(20, 12, 30, 31, 15, 28, better="lower"))
+    >>> print(f"{effect.estimate:.3f} {effect.variance:.4f} [{effect.conf_low:.3f}, {effect.conf_high:.3f}]")
+    0.438 0.0204 [0.152, 0.724]
+    """
+    m1, m2, n1, n2 = groups.mean_treated, groups.mean_control, groups.n_treated, groups.n_control
+    _positive(m1, m2)
+    treated, control = (groups.sd_treated / m1) ** 2 / n1, (groups.sd_control / m2) ** 2 / n2
+    df = _satterthwaite((treated, n1 - 1), (control, n2 - 1))
+    estimate, variance = np.log(m1 / m2), _ratio_variance(groups, vtype, treated, control)
+    if adjust:
+        if vtype != "LS":
+            raise DesignError('the small-sample adjustment belongs to vtype "LS".')
+        estimate = estimate + (treated - control) / 2
+        variance = variance + (treated**2 - control**2) / 2
+        refuse(variance <= 0, "the adjusted variance is not above 0, as the coefficients of variation are too large")
+    effects = wald(
+        estimate,
+        variance,
+        measure="log_response_ratio",
+        metric="log_response_ratio",
+        method="log ratio of means" + (", small-sample adjustment" if adjust else "") + "; t by Satterthwaite",
+        df=df,
+        conf_level=conf_level,
+    )
+    return dataclasses.replace(oriented(effects, groups.better, orientation(groups.better)), n=groups.n)
+
+
+def means_ratio(
+    treated: ArrayLike, control: ArrayLike, *, better: str = "higher", adjust: bool = True, conf_level: float = 0.95
+) -> Estimate:
+    """Return the ratio of the means of two samples, such as days in care; above 1 means improvement.
+
+    Parameters
+    ----------
+    treated, control
+        Raw values with a true zero, one per client, none missing or negative.
+    better
+        "higher" or "lower"; with "lower" the ratio is turned over.
+    adjust
+        Whether to take away the small-sample bias.
+    conf_level
+        Of the interval.
+
+    Returns
+    -------
+    Estimate
+        measure "response_ratio", null 1.
+
+    Raises
+    ------
+    DataError, DesignError
+        If values are missing or negative, or a mean is 0.
+
+    Examples
+    --------
+    >>> row = means_ratio([12, 15, 11, 18, 14], [10, 9, 13, 8, 12])
+    >>> print(f"{row.estimate:.3f} [{row.conf_low:.3f}, {row.conf_high:.3f}]")
+    1.346 [1.009, 1.795]
+    """
+    groups = two_means_of_scores(treated, control, better=better)
+    for name, values in (("treated", treated), ("control", control)):
+        refuse(np.asarray(np.min(np.asarray(values, dtype=float)) < 0), "a ratio needs values of 0 or more", where=name)
+    return log_response_ratio(groups, adjust=adjust, conf_level=conf_level).exponentiated().row()
+
+
+def log_variability_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
+    """Return the log of the ratio of two standard deviations; positive = more spread in the treated arm.
+
+    Parameters
+    ----------
+    groups
+        By `two_means`; the direction of the scores does not matter.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure and metric "log_variability_ratio".
+
+    Notes
+    -----
+    log(s_T/s_C) + 1/(2(n_T - 1)) - 1/(2(n_C - 1)), variance 1/(2(n_T - 1)) + 1/(2(n_C - 1)) (Nakagawa et al., 2015,
+    doi:10.1111/2041-210X.12309). Limits and p are those of the F test, exact for normal scores (`statistic` is its
+    normal score).
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> effect = log_variability_ratio(sw.effects.two_means(20, 12, 30, 31, 15, 28))
+    >>> print(f"{effect.estimate:.4f} {effect.variance:.4f} [{effect.conf_low:.3f}, {effect.conf_high:.3f}]")
+    -0.2244 0.0358 [-0.604, 0.153]
+    """
+    first, second = groups.n_treated - 1, groups.n_control - 1
+    log_ratio = np.log(groups.sd_treated / groups.sd_control)
+    f = np.exp(2 * log_ratio)
+    tail = _tail(conf_level)
+    # the upper quantile by way of the swapped degrees of freedom, where fdtri keeps its digits
+    low, high = log_ratio + np.log(special.fdtri(second, first, tail)) / 2, log_ratio - _log_fdtri(first, second, tail)
+    below, above = special.fdtr(first, second, f), special.fdtrc(first, second, f)
+    return _with_exact(
+        log_ratio + 1 / (2 * first) - 1 / (2 * second),
+        1 / (2 * first) + 1 / (2 * second),
+        (low, high),
+        (below, above),
+        measure="log_variability_ratio",
+        method="log ratio of standard deviations; F interval; positive = more spread in the treated arm",
+        n=groups.n,
+        conf_level=conf_level,
+    )
+
+
+def log_cv_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
+    """Return the log of the ratio of two coefficients of variation: spread beyond what goes with the mean.
+
+    Parameters
+    ----------
+    groups
+        By `two_means`; both means must be above 0.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure and metric "log_cv_ratio"; positive = relatively more spread in the treated arm.
+
+    Raises
+    ------
+    DesignError
+        If a mean is not above 0.
+
+    Notes
+    -----
+    Nakagawa et al. (2015, doi:10.1111/2041-210X.12309), without correlation of mean and standard deviation; t with
+    Satterthwaite's degrees of freedom.
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> print(f"{log_cv_ratio(sw.effects.two_means(20, 12, 30, 31, 15, 28)).estimate:.4f}")
+    0.2138
+    """
+    m1, m2, n1, n2 = groups.mean_treated, groups.mean_control, groups.n_treated, groups.n_control
+    _positive(m1, m2)
+    cv1, cv2 = groups.sd_treated / m1, groups.sd_control / m2
+    half_1, half_2 = 1 / (2 * (n1 - 1)), 1 / (2 * (n2 - 1))
+    parts = (half_1 + cv1**2 / n1, half_2 + cv2**2 / n2)
+    effects = wald(
+        np.log(cv1 / cv2) + half_1 - half_2,
+        parts[0] + parts[1],
+        measure="log_cv_ratio",
+        metric="log_cv_ratio",
+        method="log ratio of coefficients of variation; t by Satterthwaite; positive = more spread in the treated arm",
+        df=_satterthwaite((parts[0], n1 - 1), (parts[1], n2 - 1)),
+        conf_level=conf_level,
+    )
+    return dataclasses.replace(effects, n=groups.n)
+
+
+def log_response_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
+    """Return the log of the ratio of the means after and before, of one group.
+
+    Parameters
+    ----------
+    moments
+        By `two_moments`; both means must be above 0.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure "log_response_ratio", metric "uncontrolled_log_response_ratio"; t with n - 1 degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        If a mean is not above 0.
+
+    Notes
+    -----
+    log(m_2/m_1), variance (CV_1^2 + CV_2^2 - 2 r CV_1 CV_2)/n (Lajeunesse, 2011, doi:10.1890/11-0423.1).
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> effect = log_response_ratio_of_change(sw.effects.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47))
+    >>> print(f"{effect.estimate:.4f} {effect.variance:.5f}")
+    0.2297 0.00961
+    """
+    cv1, cv2 = _cvs(moments)
+    effects = wald(
+        np.log(moments.mean_after / moments.mean_before),
+        (cv1**2 + cv2**2 - 2 * moments.correlation * cv1 * cv2) / moments.n,
+        measure="log_response_ratio",
+        metric="uncontrolled_log_response_ratio",
+        method="log ratio of means after and before; t with n - 1 df",
+        df=moments.n - 1,
+        conf_level=conf_level,
+    )
+    return dataclasses.replace(oriented(effects, moments.better, orientation(moments.better)), n=moments.n)
+
+
+def log_variability_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
+    """Return the log of the ratio of the standard deviations after and before, of one group.
+
+    Parameters
+    ----------
+    moments
+        By `two_moments`.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure "log_variability_ratio", metric "uncontrolled_log_variability_ratio"; positive = more spread after.
+
+    Notes
+    -----
+    log(s_2/s_1), variance (1 - r^2)/(n - 1). Limits and p are those of the test of Pitman and Morgan (1939), exact for
+    normal scores: t with n - 2 degrees of freedom.
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> effect = log_variability_ratio_of_change(sw.effects.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47))
+    >>> print(f"{effect.estimate:.4f} [{effect.conf_low:.3f}, {effect.conf_high:.3f}]")
+    -0.2570 [-0.681, 0.167]
+    """
+    r, df = moments.correlation, moments.n - 2
+    log_ratio = np.log(moments.sd_after / moments.sd_before)
+    free = 1 - r**2
+    width = np.arccosh(1 + 2 * free * tail_quantile(conf_level, df) ** 2 / df) / 2
+    t = np.sinh(log_ratio) * np.sqrt(df / free)
+    return Effects(
+        measure="log_variability_ratio",
+        metric="uncontrolled_log_variability_ratio",
+        estimate=log_ratio,
+        variance=free / (moments.n - 1),
+        conf_low=log_ratio - width,
+        conf_high=log_ratio + width,
+        conf_level=conf_level,
+        statistic=t,
+        p_value=2 * special.stdtr(df, -np.abs(t)),
+        df=df,
+        n=moments.n,
+        method="log ratio of standard deviations after and before; Pitman-Morgan interval; positive = more after",
+    )
+
+
+def log_cv_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
+    """Return the log of the ratio of the coefficients of variation after and before, of one group.
+
+    Parameters
+    ----------
+    moments
+        By `two_moments`; both means must be above 0.
+    conf_level
+        Of the limits.
+
+    Returns
+    -------
+    Effects
+        measure "log_cv_ratio", metric "uncontrolled_log_cv_ratio"; t with n - 1 degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        If a mean is not above 0.
+
+    Examples
+    --------
+    >>> import sweval as sw
+    >>> print(f"{log_cv_ratio_of_change(sw.effects.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47)).estimate:.4f}")
+    -0.4867
+    """
+    cv1, cv2 = _cvs(moments)
+    r = moments.correlation
+    effects = wald(
+        np.log(cv1 / cv2),
+        (1 - r**2) / (moments.n - 1) + (cv1**2 + cv2**2 - 2 * r * cv1 * cv2) / moments.n,
+        measure="log_cv_ratio",
+        metric="uncontrolled_log_cv_ratio",
+        method="log ratio of coefficients of variation after and before; t with n - 1 df; positive = more spread after",
+        df=moments.n - 1,
+        conf_level=conf_level,
+    )
+    return dataclasses.replace(effects, n=moments.n)
+
+
+def _ratio_variance(groups: TwoMeans, vtype: str, treated: FloatArray, control: FloatArray) -> FloatArray:
+    """Return the variance of a log response ratio by metafor's names."""
+    n1, n2 = groups.n_treated, groups.n_control
+    if vtype == "LS":
+        return treated + control
+    if vtype == "HO":
+        variance = groups.pooled_sd**2
+        return variance / (n1 * groups.mean_treated**2) + variance / (n2 * groups.mean_control**2)
+    first, second = (n1 * np.sqrt(treated * n1)).sum(), (n2 * np.sqrt(control * n2)).sum()
+    if vtype == "AV":
+        return np.asarray((first / n1.sum()) ** 2 / n1 + (second / n2.sum()) ** 2 / n2)
+    if vtype == "AVHO":
+        return np.asarray(((first + second) / (n1 + n2).sum()) ** 2 * (1 / n1 + 1 / n2))
+    raise DesignError('vtype must be "LS", "HO", "AV" or "AVHO".')
+
+
+def _positive(*means: FloatArray) -> None:
+    """Refuse means that have no logarithm."""
+    for mean in means:
+        refuse(
+            mean <= 0,
+            "a mean is not above 0, so no ratio says anything",
+            fix="Ratios are for outcomes with a true zero; for others use hedges_g.",
+        )
+
+
+def _cvs(moments: TwoMoments) -> tuple[FloatArray, FloatArray]:
+    """Return the coefficients of variation after and before."""
+    _positive(moments.mean_after, moments.mean_before)
+    return moments.sd_after / moments.mean_after, moments.sd_before / moments.mean_before
+
+
+def _satterthwaite(*parts: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return the degrees of freedom of a sum of variances, each with its own."""
+    total = sum((variance for variance, _ in parts), start=np.asarray(0.0))
+    return np.asarray(total**2 / sum(variance**2 / df for variance, df in parts))
+
+
+def _tail(conf_level: float) -> float:
+    tail_quantile(conf_level)  # checks the level
+    return (1 - conf_level) / 2
+
+
+def _log_fdtri(first: FloatArray, second: FloatArray, tail: float) -> FloatArray:
+    """Return half the log of the lower quantile of F."""
+    return np.asarray(np.log(special.fdtri(first, second, tail)) / 2)
+
+
+def _with_exact(
+    estimate: FloatArray,
+    variance: FloatArray,
+    limits: tuple[FloatArray, FloatArray],
+    tails: tuple[FloatArray, FloatArray],
+    *,
+    measure: str,
+    method: str,
+    n: FloatArray,
+    conf_level: float,
+) -> Effects:
+    """Return effects whose test has both tails known; the statistic is its normal score."""
+    below, above = tails
+    score = np.where(below < above, special.ndtri(below), -special.ndtri(above))
+    return Effects(
+        measure=measure,
+        metric=measure,
+        estimate=estimate,
+        variance=variance,
+        conf_low=limits[0],
+        conf_high=limits[1],
+        conf_level=conf_level,
+        statistic=score,
+        p_value=np.minimum(1.0, 2 * np.minimum(below, above)),
+        n=n,
+        method=method,
+    )
