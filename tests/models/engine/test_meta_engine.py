@@ -12,9 +12,11 @@ import pytest
 
 from sweval.errors import DesignError
 from sweval.models.engine.meta.blocks import Component, Sampling
+from sweval.models.engine.meta.correlated_weights import correlated_weights
 from sweval.models.engine.meta.likelihood import evaluate
 from sweval.models.engine.meta.multilevel import MultilevelFit, multilevel
 from sweval.models.engine.meta.robust import KINDS, robust_covariance
+from sweval.models.engine.meta.summaries import aggregate, component_interval, i_squared
 
 FOLDER = Path(__file__).parents[2] / "reference" / "meta"
 FIXTURES = json.loads((FOLDER / "fixtures.json").read_text())["fixtures"]
@@ -339,3 +341,34 @@ def test_a_level_that_crosses_studies_has_no_robust_test() -> None:
     fit = multilevel(data["yi"].to_numpy(), sampling(data), np.ones((len(data), 1)), parts)
     with pytest.raises(DesignError, match="effects of different clusters depend on each other"):
         robust_covariance(fit, cluster=study)
+
+
+def test_shares_intervals_and_averages() -> None:
+    """metafor: I squared by level 1e-5; confint's limits 1e-3, its own tolerance; averages of studies 1e-9."""
+    data, _ = first()
+    fit = che(data, np.ones((len(data), 1)))
+    np.testing.assert_allclose(i_squared(fit), MORE["i2"], rtol=1e-5)
+    for k in range(2):
+        np.testing.assert_allclose(component_interval(fit, k), MORE["profile"][str(k + 1)], rtol=1e-3)
+    y, v, count = aggregate(data["yi"].to_numpy(), sampling(data), data["code"].to_numpy())
+    np.testing.assert_allclose(y, MORE["aggregate"]["yi"], rtol=1e-9)
+    np.testing.assert_allclose(v, MORE["aggregate"]["vi"], rtol=1e-9)
+    assert count.tolist() == data.groupby("code").size().tolist()
+
+
+def test_weights_of_robumeta_are_a_diagonal_working_model() -> None:
+    """One variance, equal weights in a study: the weighted mean by hand, and CR2 against dense algebra with 1 / w."""
+    data, _ = first()
+    y, v, study = (data[name].to_numpy() for name in ("yi", "vi", "code"))
+    X = np.column_stack([np.ones(len(y)), data["rct"]]).astype(float)
+    found = correlated_weights(y, v, X, study)
+    size = np.bincount(study)
+    weight = (1 / (size * (np.bincount(study, v) / size + found.tau2)))[study]
+    W = np.diag(weight)
+    np.testing.assert_allclose(found.fit.coefficients, np.linalg.solve(X.T @ W @ X, X.T @ W @ y), rtol=1e-10)
+    covariance, df = dense(y, X, np.diag(1 / weight), study)
+    robust = robust_covariance(found.fit, cluster=study)
+    np.testing.assert_allclose(robust.covariance, covariance, rtol=1e-9)
+    np.testing.assert_allclose([test.df for test in robust.contrasts(np.eye(2))], df, rtol=1e-9)
+    with pytest.raises(DesignError, match="2 studies for 2 coefficients"):
+        correlated_weights(y[:4], v[:4], X[:4], study[:4])

@@ -57,4 +57,11 @@ d$team <- (as.integer(factor(d$study)) * 3) %% 11
 m <- best(function(ct) rma.mv(yi, V, mods = ~level, random = ~1 | study/row, data = d, control = ct))
 s <- coef_test(m, vcov = "CR2", cluster = d$team)
 out$team <- list(se = s$SE, df = s$df)
+# shares of variance, intervals of variance components, averages of studies
+m <- best(function(ct) rma.mv(yi, V, random = ~1 | study/row, data = d, control = ct))
+W <- solve(V); X <- model.matrix(m); P <- W - W %*% X %*% solve(t(X) %*% W %*% X) %*% t(X) %*% W
+out$i2 <- 100 * m$sigma2 / (sum(m$sigma2) + (m$k - m$p) / sum(diag(P)))
+ci <- confint(m)
+out$profile <- lapply(ci[1:2], function(z) num(z$random[1, 2:3]))
+out$aggregate <- as.list(aggregate(escalc(measure = "GEN", yi = yi, vi = vi, data = d), cluster = study, V = V)[c("yi", "vi")])
 cat(toJSON(out, auto_unbox = TRUE, digits = 15, na = "null", pretty = TRUE), "\n")

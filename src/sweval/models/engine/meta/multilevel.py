@@ -213,7 +213,7 @@ def _search(batches: tuple[Batch, ...], U: Array, method: Method, starts: list[A
     """Return the best maximum; further starts are tried where the first ends at a component of zero."""
     found: tuple[Value, Array, bool] | None = None
     for start in starts:
-        value, sigma2, converged = _climb(batches, U, method, start)
+        value, sigma2, converged = climb(batches, U, method, start)
         if found is None or value.deviance < found[0].deviance - 1e-9:
             found = value, sigma2, converged
         if converged and (sigma2 > 0).all():
@@ -223,7 +223,7 @@ def _search(batches: tuple[Batch, ...], U: Array, method: Method, starts: list[A
     return found
 
 
-def _climb(batches: tuple[Batch, ...], U: Array, method: Method, sigma2: Array) -> tuple[Value, Array, bool]:
+def climb(batches: tuple[Batch, ...], U: Array, method: Method, sigma2: Array) -> tuple[Value, Array, bool]:
     """Follow projected Newton steps down the deviance."""
     value = evaluate(sigma2, batches, U, method=method)
     if not len(sigma2):

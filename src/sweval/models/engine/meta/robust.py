@@ -119,7 +119,9 @@ class RobustMeta:
         return np.concatenate(D), np.concatenate(z)
 
 
-def robust_covariance(fit: MultilevelFit, *, cluster: Codes | None = None, kind: Kind = "CR2") -> RobustMeta:
+def robust_covariance(
+    fit: MultilevelFit, *, cluster: Codes | None = None, kind: Kind = "CR2", generalized: bool = False
+) -> RobustMeta:
     """Return the cluster-robust covariance of a meta-regression.
 
     CR2 with Satterthwaite's df is the default for any number of studies; CR0 and CR1 reject too often below forty.
@@ -132,6 +134,9 @@ def robust_covariance(fit: MultilevelFit, *, cluster: Codes | None = None, kind:
         Codes of the clusters (k,); the default is the independent blocks of the fit.
     kind
         "CR0", "CR1" = J/(J-1) CR0, "CR1p" = J/(J-p) CR0, "CR1S" = J(k-1)/((J-1)(k-p)) CR0, "CR2", "CR3".
+    generalized
+        Whether contrasts that rest on one cluster are tested all the same, as clubSandwich does. Their standard errors
+        leave out what only that cluster shows, and are then far too small.
 
     Returns
     -------
@@ -203,7 +208,7 @@ def robust_covariance(fit: MultilevelFit, *, cluster: Codes | None = None, kind:
         fit=fit,
         _loads=tuple(loads),
         _phi=phi,
-        _fixed=np.concatenate(fixed, axis=1),
+        _fixed=np.zeros((p, 0)) if generalized else np.concatenate(fixed, axis=1),
     )
 
 

@@ -1,0 +1,105 @@
+"""What is read off a fitted multilevel meta-regression: shares of variance, intervals of variances, study averages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import chdtri
+
+from sweval.models.engine.meta.blocks import Batch, Codes, Sampling, batches_of, blocks_of
+from sweval.models.engine.meta.multilevel import MultilevelFit, climb
+from sweval.models.engine.ols import Array
+
+
+def typical_variance(fit: MultilevelFit) -> float:
+    """Return the typical sampling variance (k - p) / tr(P), P without random effects.
+
+    Higgins & Thompson (2002, Statistics in Medicine 21, 1539-1558) with the covariances of the sampling errors in P.
+    """
+    p = len(fit.coefficients)
+    C, A, trace = np.zeros((p, p)), np.zeros((p, p)), 0.0
+    for batch in fit.batches:
+        Q = fit.U[batch.rows][:, :, :p]
+        W = np.linalg.inv(batch.V)
+        WQ = (W @ Q).reshape(-1, p)
+        C += Q.reshape(-1, p).T @ WQ
+        A += WQ.T @ WQ
+        trace += float(np.einsum("jii->", W))
+    return (fit.k - p) / (trace - float(np.trace(np.linalg.solve(C, A))))
+
+
+def i_squared(fit: MultilevelFit) -> Array:
+    """Return for every level the percent of the variance of effects that is heterogeneity of that level."""
+    return 100 * fit.sigma2 / (fit.sigma2.sum() + typical_variance(fit))
+
+
+def component_interval(fit: MultilevelFit, component: int, *, conf_level: float = 0.95) -> tuple[float, float]:
+    """Return the profile-likelihood interval of one variance component.
+
+    All other components and the coefficients are estimated anew at every value. The upper limit is NaN where none is
+    found below a thousand times the largest variance in sight.
+    """
+    others = [k for k in range(len(fit.sigma2)) if k != component]
+    profile = _profile(fit, component, others)
+    target = profile(float(fit.sigma2[component])) + float(chdtri(1, 1 - conf_level))
+
+    def above(value: float) -> float:
+        return profile(value) - target
+
+    at = float(fit.sigma2[component])
+    scale = max(float(fit.sigma2.sum()), float(np.var(fit.U[:, -1])), typical_variance(fit))
+    low = 0.0 if at == 0 or above(0.0) <= 0 else _root(above, 0.0, at, scale)
+    high = at + 0.1 * scale
+    while above(high) < 0:
+        high = at + 3 * (high - at)
+        if high > 1000 * scale:
+            return low, np.nan
+    return low, _root(above, at, high, scale)
+
+
+def _root(function: Callable[[float], float], low: float, high: float, scale: float) -> float:
+    return float(brentq(function, low, high, xtol=1e-10 * scale, rtol=1e-10))
+
+
+def _profile(fit: MultilevelFit, component: int, others: list[int]) -> Callable[[float], float]:
+    """Return the deviance as a function of one component, the others at their best."""
+    last = fit.sigma2[others]
+
+    def deviance(value: float) -> float:
+        nonlocal last
+        batches = tuple(
+            Batch(
+                rows=batch.rows,
+                V=batch.V + value * batch.same[component],
+                same=batch.same[others],
+                label=batch.label,
+            )
+            for batch in fit.batches
+        )
+        floor = 1e-4 * max(float(fit.sigma2.sum()), 1e-8)
+        best, sigma2, _ = climb(batches, fit.U, fit.method, np.maximum(last, floor))
+        last = sigma2
+        return best.deviance
+
+    return deviance
+
+
+def aggregate(y: Array, sampling: Sampling, group: Codes) -> tuple[Array, Array, NDArray[np.intp]]:
+    """Return one inverse-variance weighted effect per group, its variance, and how many effects it holds.
+
+    Use it to draw studies, or for methods that need independent effects. Groups are in the order of their codes; the
+    composite is 1'V^-1 y / 1'V^-1 1 with V the sampling covariance, its variance 1 / 1'V^-1 1.
+    """
+    codes, label = np.unique(group, return_inverse=True)
+    estimate, variance, count = np.zeros(len(codes)), np.zeros(len(codes)), np.zeros(len(codes), dtype=np.intp)
+    for batch in batches_of(blocks_of(len(y), [*sampling.joined(), np.asarray(label)]), sampling, ()):
+        W = np.linalg.inv(batch.V)
+        at = label[batch.rows[:, 0]]
+        total = W.sum(axis=(1, 2))
+        estimate[at] = np.einsum("jab,jb->j", W, y[batch.rows]) / total
+        variance[at] = 1 / total
+        count[at] = batch.rows.shape[1]
+    return estimate, variance, count
