@@ -221,6 +221,7 @@ def _reading(tidy: pd.DataFrame) -> list[str]:
     blocks, measures = {block(row) for row in rows}, {row["measure"] for row in rows}
     wanted = {
         "g": "effects" in blocks,
+        "people": "effects" in blocks,
         "risk": "yes_no" in blocks,
         "needed": "nnt" in measures,
         "odds": "odds_ratio" in measures,

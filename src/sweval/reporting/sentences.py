@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record, level_of
 from sweval.reporting.language import Language, load_language
+from sweval.reporting.of_hundred import people, people_change
 from sweval.reporting.tables import block, by_side, design_in_words, records, service_in_words, side
 from sweval.reporting.yes_no_tables import risk_sentences
 from sweval.result import BETTER
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
     """Say every standardised effect in words, direct service first.
 
-    The sentence gives the difference, its interval, what was assigned, how many clients and clusters stand behind it
-    and the df; a second one says on which side of no difference the interval lies. It never says that an effect is
-    large, or that there is none.
+    The first sentence gives the difference, its interval, what was assigned, how many clients and clusters stand behind
+    it and the df; the second says the same as so many of 100 clients; the last, on which side of no difference the
+    interval lies. None says that an effect is large, or that there is none.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: i
     """
     words = load_language(language)
     rows = records(tidy)
-    arms = _comparison_arms(rows)
+    arms = comparison_arms(rows)
     said = [
         _effect(row, arms.get((row["comparison"], row["outcome"])), words, small_cells)
         for row in by_side(row for row in rows if block(row) == "effects")
@@ -54,7 +55,7 @@ def yes_no_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: i
     rows = [row for row in records(tidy) if block(row) == "yes_no"]
     said = []
     for row, found in risk_sentences(rows, words, small_cells):
-        common = _common(row, words, small_cells) | found
+        common = facts_of(row, words, small_cells) | found
         parts = []
         if "treated_risk" in found:
             parts.append(words.say("sentence.risks", **common))
@@ -63,7 +64,7 @@ def yes_no_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: i
         sign = BETTER.get(row["better"] or "")
         if sign is not None and row["conf_low"] is not None:
             limits = sorted((sign * row["conf_low"], sign * row["conf_high"]))
-            verdict = _where_the_interval_lies({"conf_low": limits[0], "conf_high": limits[1]})
+            verdict = where_the_interval_lies({"conf_low": limits[0], "conf_high": limits[1]})
             parts += [words.say(verdict)] if verdict else []
         parts += [found["needed"]] if "needed" in found else []
         said.append(" ".join(parts))
@@ -134,7 +135,7 @@ def _scale_in_words(column: str, words: Language) -> Iterator[str]:
                 return
 
 
-def _comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], str]:
+def comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], str]:
     """Return the one arm that is not the treated one, where the rows name exactly two."""
     arms: dict[tuple[str | None, str | None], dict[str, None]] = {}
     treated: dict[tuple[str | None, str | None], str] = {}
@@ -154,29 +155,31 @@ def _effect(row: Record, comparison_arm: str | None, words: Language, small_cell
     same = size == words.number(0.0, 2)
     sentence = words.say(
         "sentence.effect_zero" if same else "sentence.effect",
-        **_common(row, words, small_cells),
+        **facts_of(row, words, small_cells),
         treated=words.say("sentence.treated", arm=treated) if treated else words.say("sentence.treated_unknown"),
         control=words.say("sentence.control", arm=comparison_arm)
         if comparison_arm
         else words.say("sentence.control_unknown"),
         size=size,
         direction=words.say("sentence.better" if row["estimate"] > 0 else "sentence.worse"),
-        design=_design(row, words),
     )
-    verdict = _where_the_interval_lies(row)
-    return f"{sentence} {words.say(verdict)}" if verdict else sentence
+    verdict = where_the_interval_lies(row)
+    parts = [sentence, people(row, comparison_arm, words), words.say(verdict) if verdict else ""]
+    return " ".join(part for part in parts if part)
 
 
 def _change(row: Record, words: Language, small_cells: int) -> str:
-    return words.say(
+    sentence = words.say(
         "sentence.change",
-        **_common(row, words, small_cells),
+        **facts_of(row, words, small_cells),
         size=words.number(abs(row["estimate"]), 2),
         direction=words.say("sentence.improved" if row["estimate"] > 0 else "sentence.worsened"),
     )
+    return f"{sentence} {people_change(row, words)} {words.say('in_words.not_alone')}"
 
 
-def _common(row: Record, words: Language, small_cells: int) -> dict[str, str]:
+def facts_of(row: Record, words: Language, small_cells: int) -> dict[str, str]:
+    """Return what every sentence may say of a row: names, interval, counts, design and df in words."""
     n = row["n"]
     return {
         "comparison": row["comparison"] or words.say("table.empty"),
@@ -185,6 +188,7 @@ def _common(row: Record, words: Language, small_cells: int) -> dict[str, str]:
         "level": words.level(row["conf_level"]),
         "low": words.number(row["conf_low"], 2),
         "high": words.number(row["conf_high"], 2),
+        "design": _design(row, words),
         "n": words.say("table.empty") if n is None else f"<{small_cells}" if n < small_cells else str(n),
         "inference": words.say("sentence.no_df")
         if row["df"] is None
@@ -199,7 +203,8 @@ def _design(row: Record, words: Language) -> str:
     return words.say("locale.joiner").join([design, words.say("design.clusters", clusters=row["clusters"])])
 
 
-def _where_the_interval_lies(row: Record) -> str | None:
+def where_the_interval_lies(row: Record) -> str | None:
+    """Return the key of the sentence that says on which side of 0 the limits lie; None without limits."""
     low, high = row["conf_low"], row["conf_high"]
     if low is None or high is None:
         return None
