@@ -21,7 +21,7 @@ from sweval.reporting.cells import (
     number_cell,
     text_cell,
 )
-from sweval.reporting.change_table import CHANGE, change_table
+from sweval.reporting.change_table import CHANGE, change_table, without_secret_events
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
@@ -104,14 +104,16 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     -------
     tuple of Table
         Named effects, apart, risks, contrasts, change, safety, participants, reliability, icc, coefficients, other;
-        empty ones are absent. No row of `tidy` is left out.
+        empty ones are absent. No row of `tidy` is left out but risks that would give away counts of categories.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
-    for row in _with_units(records(tidy)):
+    for row in without_secret_events(_with_units(records(tidy)), small_cells):
         held.setdefault(block(row), []).append(row)
     if "yes_no" in held:
-        held["risks"] = held["contrasts"] = held.pop("yes_no")
+        held["contrasts"] = held.pop("yes_no")
+        if any(row["measure"] in ("events", "risk") and row["estimate"] is not None for row in held["contrasts"]):
+            held["risks"] = held["contrasts"]
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
         "effects": _effects,
         "apart": _apart,

@@ -43,6 +43,9 @@ OTHER_RULES = {
 RULES = (*CHANGE_INDICES, *OTHER_RULES)
 """Every `method` of `ReliableChange`."""
 
+NO_ERROR = "measurement error is not looked at"
+"""In the method of rows whose rule does not ask whether a change is more than chance."""
+
 _SIGN = {"improved": 1.0, "deteriorated": -1.0}
 
 
@@ -269,7 +272,7 @@ def _by_other_rule(design: ReliableChange, outcome: str, pre: FloatArray, post: 
             index=nothing,
             low=nothing,
             high=nothing,
-            method="crossing of the cut-off; measurement error is not looked at",
+            method=f"crossing of the cut-off; {NO_ERROR}",
             cutoff=cutoff.value,
             cutoff_method=cutoff.method,
             notes=(*notes, "Who crosses the cut-off by one point counts, whether or not that is more than chance."),
@@ -309,7 +312,7 @@ def _by_other_rule(design: ReliableChange, outcome: str, pre: FloatArray, post: 
         index=index,
         low=np.where(applies, ends[0], np.nan),
         high=np.where(applies, ends[1], np.nan),
-        method=f"{method}; measurement error is not looked at",
+        method=f"{method}; {NO_ERROR}",
         cutoff=cutoff.value,
         cutoff_method=cutoff.method,
         threshold=threshold,
