@@ -23,9 +23,9 @@ def shares(row: Record) -> tuple[float, float | None, float | None]:
     return float(special.ndtr(row["estimate"])), low, high
 
 
-def people(row: Record, comparison_arm: str | None, words: Language) -> str:
+def people(row: Record, words: Language) -> str:
     """Return the sentence that a report sets beside an effect in standard deviations."""
-    return _sentence("people", row, words, treated=treated(row, words), control=control(comparison_arm, words))
+    return _sentence("people", row, words)
 
 
 def people_change(row: Record, words: Language) -> str:
@@ -47,10 +47,10 @@ def control(comparison_arm: str | None, words: Language) -> str:
     return words.say("in_words.control", arm=comparison_arm)
 
 
-def _sentence(key: str, row: Record, words: Language, **values: str) -> str:
+def _sentence(key: str, row: Record, words: Language) -> str:
     share, low, high = shares(row)
     count = of_hundred(share, words)
     if low is None or high is None:
-        return words.say(f"in_words.{key}_alone", count=count, **values)
+        return words.say(f"in_words.{key}_alone", count=count)
     limits = {"low": of_hundred(low, words), "high": of_hundred(high, words)}
-    return words.say(f"in_words.{key}", count=count, **limits, **values)
+    return words.say(f"in_words.{key}", count=count, **limits)

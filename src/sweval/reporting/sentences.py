@@ -164,7 +164,7 @@ def _effect(row: Record, comparison_arm: str | None, words: Language, small_cell
         direction=words.say("sentence.better" if row["estimate"] > 0 else "sentence.worse"),
     )
     verdict = where_the_interval_lies(row)
-    parts = [sentence, people(row, comparison_arm, words), words.say(verdict) if verdict else ""]
+    parts = [sentence, people(row, words), words.say(verdict) if verdict else ""]
     return " ".join(part for part in parts if part)
 
 
