@@ -30,6 +30,7 @@ FloatArray = NDArray[np.float64]
 
 _METHODS = ("furukawa_leucht", "kraemer_kupfer")
 _EVENTS = ("wanted", "unwanted")
+_ROUNDING = 1e-12  # a difference of risks no further from 0 is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,10 +281,10 @@ def _risk_difference(d: FloatArray, rate: ArrayLike | None, event: str) -> Float
 
 def _reciprocal(difference: FloatArray, low: FloatArray, high: FloatArray) -> NumberNeeded:
     """Turn differences of risks over; an interval that holds 0 is not closed."""
-    zero = int((difference == 0).sum())
+    zero = int((np.abs(difference) < _ROUNDING).sum())
     if zero:
         raise DesignError(
-            f"{zero} difference(s) are exactly 0, so that no number of people served would make one.",
+            f"{zero} difference(s) are 0, so that no number of people served would make one.",
             fix="Report the difference with its interval.",
         )
     outside = int(((np.abs(difference) > 1) | (low < -1) | (high > 1)).sum())
