@@ -59,11 +59,13 @@ def adjusted_difference(
 
     Notes
     -----
-    .. math:: \kappa = SE/s \quad\text{or}\quad \kappa^2 = (1-r^2)(1/n_T + 1/n_C), \quad \nu = N-2, \quad
-        df = N-2-q
+    .. math:: \kappa = SE/s \quad\text{or}\quad
+        \kappa^2 = (1-r^2)\Big(\frac1{n_T}+\frac1{n_C}\Big)\frac{N-3}{N-3-q}, \quad \nu = N-2, \quad df = N-2-q
 
-    Where kappa follows from a given correlation, df = nu = N - 2. Hedges, Tipton, Zejnullahi & Diaz (2023) take
-    N - 2 - q for nu as well, which moves J by less than 1 % from 20 persons on.
+    Where kappa follows from a given correlation, df = nu = N - 2. The last factor is what arms that differ by chance in
+    normal covariates cost on average. Reviews leave it out; with 8 and 8 persons the interval then holds the truth in
+    93.5 of 100. Hedges, Tipton, Zejnullahi & Diaz (2023) take N - 2 - q for nu as well, which moves J by less than 1 %
+    from 20 persons on.
 
     Examples
     --------
@@ -78,15 +80,16 @@ def adjusted_difference(
     )
     _positive(s, "sd")
     nu = nt + nc - 2
+    refuse(q < 0, "the number of covariates is never negative", where="covariates")
+    refuse(nu - q < 2, "there are too few persons for so many covariates", where="covariates")
     if std_error is not None:
         (error,) = floats(std_error=std_error)
         _positive(error, "std_error")
-        refuse(q < 0, "the number of covariates is never negative", where="covariates")
-        refuse(nu - q < 1, "there are too few persons for so many covariates", where="covariates")
         return standardize(b, s, nu=nu, kappa=error / s, df=nu - q, conf_level=conf_level)
     (r,) = floats(correlation=np.nan if correlation is None else correlation)
     refuse(np.abs(r) >= 1, "a correlation lies between -1 and 1", where="correlation")
-    kappa = np.sqrt((1 - r**2) * (1 / nt + 1 / nc))
+    chance = (nu - 1) / (nu - 1 - q)
+    kappa = np.sqrt((1 - r**2) * (1 / nt + 1 / nc) * chance)
     return standardize(b, s, nu=nu, kappa=kappa, df=nu, conf_level=conf_level)
 
 
