@@ -72,8 +72,8 @@ def phases(
     tuple of matplotlib.axes.Axes
         One per client, in the order in which their second phase begins. Points are joined within phases only, and not
         across a session whose value is missing. Phase changes are dashed lines; where every client has as many, they
-        are joined from panel to panel (multiple baseline). Where conditions alternate each is a series with a mark of its
-        own. A questionnaire's score is drawn on its whole range, other outcomes from zero unless they lie far above.
+        are joined from panel to panel (multiple baseline). Where conditions alternate each is a series with its own
+        mark. A questionnaire's score is drawn on its whole range, other outcomes from zero unless they lie far above.
 
     Raises
     ------

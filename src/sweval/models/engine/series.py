@@ -90,15 +90,26 @@ class SeriesFit:
         information. As in the simulations behind it the standard error is never taken below the unadjusted one, and
         the df are kept between 2 and n - p.
         """
-        H = np.linalg.solve(self._root.T, np.atleast_2d(np.asarray(L, dtype=float)).T).T
-        values = H @ self.variances.beta
+        H = self._in_q(L)
+        own = self.variances
+        least = np.einsum("ma,ab,mb->m", H, own.phi, H)
         if df == "kenward-roger":
             self._need_reml()
-            tests = kenward_roger.contrasts(self.variances, H, values)
+            phi, W = kenward_roger.adjusted(own)
+            variances = np.maximum(np.einsum("ma,ab,mb->m", H, phi, H), least)
+            half = H @ own.phi
+            g = -np.einsum("ma,tab,mb->mt", half, own.P, half)
+            # for one contrast the formulas of Kenward & Roger come down to this
+            dfs = 2 * least**2 / np.einsum("mt,tu,mu->m", g, W, g)
         else:
-            tests = satterthwaite.contrasts(self.variances, H, values)
-        least = np.sqrt(np.einsum("ma,ab,mb->m", H, self.variances.phi, H)).tolist()
-        return tuple(self._bounded(test, error) for test, error in zip(tests, least, strict=True))
+            variances, dfs = least, satterthwaite.degrees_of_freedom(own, H)
+        most = max(float(self.n - len(self.kept)), _LEAST_DF)
+        out = []
+        for value, variance, found in zip((H @ own.beta).tolist(), variances.tolist(), dfs.tolist(), strict=True):
+            error, bounded = variance**0.5, min(max(found, _LEAST_DF), most)
+            p = two_sided_p(value / error, bounded)
+            out.append(ContrastTest(estimate=value, std_error=error, df=bounded, statistic=value / error, p_value=p))
+        return tuple(out)
 
     def joint(self, L: ArrayLike) -> WaldTest:
         """Test that all rows of L times the coefficients are 0 together, by Kenward-Roger's scaled F.
@@ -109,20 +120,17 @@ class SeriesFit:
             As `contrasts`, and if the rows depend on each other.
         """
         self._need_reml()
-        H = np.linalg.solve(self._root.T, np.atleast_2d(np.asarray(L, dtype=float)).T).T
+        H = self._in_q(L)
         if np.linalg.matrix_rank(H) < len(H):
             raise DesignError(
                 "the joint contrasts depend on each other.", fix="Leave out those that follow from others."
             )
         return kenward_roger.joint(self.variances, H)
 
-    def _bounded(self, test: ContrastTest, least: float) -> ContrastTest:
-        """Return the test with its standard error and df inside what can be."""
-        error = max(test.std_error, least)
-        most = float(self.n - len(self.kept))
-        df = most if np.isnan(test.df) else min(max(test.df, _LEAST_DF), max(most, _LEAST_DF))
-        t = test.estimate / error
-        return ContrastTest(estimate=test.estimate, std_error=error, df=df, statistic=t, p_value=two_sided_p(t, df))
+    def _in_q(self, L: ArrayLike) -> Array:
+        """Return contrasts of the coefficients as contrasts of those of Q."""
+        out: Array = np.linalg.solve(self._root.T, np.atleast_2d(np.asarray(L, dtype=float)).T).T
+        return out
 
     def _need_reml(self) -> None:
         if not self.reml:
