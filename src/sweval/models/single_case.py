@@ -24,7 +24,6 @@ from sweval.models.base.single_case_rows import (
     piecewise_rows,
     randomization_rows,
 )
-from sweval.models.base.values import label_key
 from sweval.result import Fit, Result
 
 if TYPE_CHECKING:
@@ -267,7 +266,8 @@ class SingleCase(Design):
             clusters=len(sessions.ids),
         )
         notes = [*sessions.notes, *notes_on(indices, len(sessions.ids), given=self.phi is not None)]
-        between, said = between_rows(facts, sessions, str(label_key(labels_of(self.treated)[0])))
+        names = labels_of(self.baseline)[0], labels_of(self.treated)[0]
+        between, said = between_rows(facts, sessions, names[1])
         rows = [*between, *case_rows(facts, indices), *overall_rows(facts, indices)]
         notes += said
         if self.randomized:
@@ -275,7 +275,7 @@ class SingleCase(Design):
                 facts, sessions, design=self.design, least=self.least_phase, longest_run=self.longest_run, rng=rng
             )
         if self.piecewise:
-            more, said = piecewise_rows(facts, sessions)
+            more, said = piecewise_rows(facts, sessions, names)
             rows, notes = rows + more, notes + said
         record = Fit(
             outcome=outcome,

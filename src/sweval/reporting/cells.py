@@ -20,6 +20,8 @@ _GROUPED_BY = {
     "change": "comparison",
     "participants": "comparison",
     "coefficients": "comparison",
+    "cases": "comparison",
+    "case_indices": "comparison",
 }
 
 

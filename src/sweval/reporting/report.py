@@ -28,6 +28,7 @@ FORMATS = ("html", "xlsx")
 _PROMISED = ("docx",)
 _LONGEST_LABEL = 60
 """A longer label of a variable is a sentence; the outcome is then called as its column."""
+_IN_A_TABLE_NOTE = "mean over cases"  # the method of such rows, which the note below their table says
 _FOREST, _RISKS = "forest", "risk_differences"
 
 
@@ -148,6 +149,8 @@ def _body(
     parts += _picture(_FOREST, tidy, files, words)
     if "apart" in held:
         parts.append(held["apart"])
+    if "cases" in held:
+        parts += [html.heading(words.say("report.cases")), held["cases"]]
     parts += _yes_no(tidy, held, files, words)
     if "change" in held:
         parts += [html.heading(words.say("report.change")), held["change"]]
@@ -169,6 +172,8 @@ def _body(
     parts.append(html.heading(words.say("report.methods")))
     parts += _in_english(_method_sentences(tidy, words), words)
     parts += [held[name] for name in ("icc", "other") if name in held]
+    if "case_indices" in held:
+        parts.append(html.folded(words.say("report.case_details"), held["case_indices"]))
     if "coefficients" in held:
         parts.append(html.folded(words.say("report.details"), held["coefficients"]))
     parts += [html.heading(words.say("report.reading"))]
@@ -268,7 +273,9 @@ def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
     """Return what each measure was computed by, with the analyses it was used for."""
     uses: dict[tuple[str, str], dict[str, list[str]]] = {}
     for row in records(tidy):
-        if block(row) in ("effects", "apart", "yes_no", "change", "reliability", "icc", "other"):
+        if row["method"].startswith(_IN_A_TABLE_NOTE):
+            continue
+        if block(row) in ("effects", "apart", "cases", "yes_no", "change", "reliability", "icc", "other"):
             where = uses.setdefault((measure_in_words(row, words), row["method"]), {})
             where.setdefault(row["comparison"] or "", []).append(row["outcome"] or row["term"])
     return [

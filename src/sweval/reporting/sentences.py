@@ -17,6 +17,8 @@ from sweval.scoring.definition import instrument
 if TYPE_CHECKING:
     import pandas as pd
 
+_BETWEEN_CASES = "between_case_total"
+
 
 def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
     """Say every standardised effect in words, direct service first.
@@ -84,7 +86,7 @@ def question(tidy: pd.DataFrame, *, language: str = "en") -> str:
     words = load_language(language)
     rows = records(tidy)
     effects = [row for row in rows if block(row) in ("effects", "yes_no")]
-    effects = effects or [row for row in rows if block(row) == "apart"]
+    effects = effects or [row for row in rows if block(row) in ("apart", "cases")]
     named = list(dict.fromkeys(row["comparison"] for row in effects if row["comparison"]))
     outcomes = list(dict.fromkeys(row["outcome"] for row in effects if row["outcome"]))
     if not named or not outcomes:
@@ -103,7 +105,7 @@ def outcome_sentences(
     better = {
         row["outcome"]: row["better"]
         for row in records(tidy)
-        if block(row) in ("effects", "apart", "yes_no") and row["outcome"] is not None
+        if block(row) in ("effects", "apart", "cases", "yes_no") and row["outcome"] is not None
     }
     said = []
     for outcome, direction in better.items():
@@ -150,6 +152,8 @@ def comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], s
 
 
 def _effect(row: Record, comparison_arm: str | None, words: Language, small_cells: int) -> str:
+    if row["standardizer"] == _BETWEEN_CASES:
+        return _effect_of_cases(row, words)
     treated = level_of(row["term"])
     size = words.number(abs(row["estimate"]), 2)
     same = size == words.number(0.0, 2)
@@ -166,6 +170,18 @@ def _effect(row: Record, comparison_arm: str | None, words: Language, small_cell
     verdict = where_the_interval_lies(row)
     parts = [sentence, people(row, words), words.say(verdict) if verdict else ""]
     return " ".join(part for part in parts if part)
+
+
+def _effect_of_cases(row: Record, words: Language) -> str:
+    """Say a between-case effect: the same clients without and with the service, and no comparison clients."""
+    sentence = words.say(
+        "sentence.effect_cases",
+        **facts_of(row, words, 0),
+        size=words.number(abs(row["estimate"]), 2),
+        direction=words.say("sentence.better" if row["estimate"] > 0 else "sentence.worse"),
+    )
+    verdict = where_the_interval_lies(row)
+    return f"{sentence} {words.say(verdict)}" if verdict else sentence
 
 
 def _change(row: Record, words: Language, small_cells: int) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from sweval.reporting.case_table import case_indices_table, cases_table, of_case
 from sweval.reporting.cells import (
     Cell,
     Column,
@@ -53,12 +54,14 @@ def records(tidy: pd.DataFrame) -> list[Record]:
 
 
 def block(row: Record) -> str:
-    """Return the table that a row belongs in; "yes_no" stands for risks and contrasts."""
+    """Return the table that a row belongs in; "yes_no" and "cases" stand for two."""
     measure, metric = row["measure"], row["metric"]
     if measure.endswith(_ALTERNATIVE):
         return "other"
     if metric == COMPARABLE:
         return "effects"
+    if of_case(row):
+        return "cases"
     if measure == "sd" and metric is None and _COMPONENT.match(row["term"]):
         return "other"
     if measure in DESCRIPTIVE:
@@ -103,8 +106,9 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     Returns
     -------
     tuple of Table
-        Named effects, apart, risks, contrasts, change, safety, participants, reliability, icc, coefficients, other;
-        empty ones are absent. No row of `tidy` is left out but risks that would give away counts of categories.
+        Named effects, apart, cases, case_indices, risks, contrasts, change, safety, participants, reliability, icc,
+        coefficients, other; empty ones are absent. No row of `tidy` is left out but risks that would give away counts
+        of categories.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
@@ -114,9 +118,13 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
         held["contrasts"] = held.pop("yes_no")
         if any(row["measure"] in ("events", "risk") and row["estimate"] is not None for row in held["contrasts"]):
             held["risks"] = held["contrasts"]
+    if "cases" in held:
+        held["case_indices"] = held["cases"]
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
         "effects": _effects,
         "apart": _apart,
+        "cases": cases_table,
+        "case_indices": case_indices_table,
         "risks": risks_table,
         "contrasts": contrasts_table,
         "change": change_table,

@@ -15,7 +15,7 @@ from sweval.effects.randomization import alternating_orders, phase_changes, rand
 from sweval.errors import DataError, DesignError
 from sweval.models.base.rows import Facts
 from sweval.models.base.single_case_data import Sessions
-from sweval.models.base.single_case_indices import NAP, PHI, Index, Indices
+from sweval.models.base.single_case_indices import BASELINE_MEAN, NAP, PHI, TREATED_MEAN, Index, Indices
 from sweval.models.base.values import counted
 from sweval.result import CHECK, Estimate
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-ALL_CASES = "all cases"
+ALL_CASES, OVER_CASES = "all cases", "mean over cases"
 _LEAST_FOR_GROUP_EFFECT, _MOST_FOR_GROUP_EFFECT = 3, 500
 _LEAST_FOR_AR1 = 12
 _NOTABLE_PHI = 0.1
@@ -31,13 +31,15 @@ _NOTABLE_PHI = 0.1
 
 def case_rows(facts: Facts, found: Indices) -> list[Estimate]:
     """Return one row per case and index, case by case."""
-    sizes = (found.n_baseline + found.n_treated).astype(int)
+    sizes = found.n_baseline + found.n_treated
+    of_phase = {BASELINE_MEAN: found.n_baseline, TREATED_MEAN: found.n_treated}
     rows = []
     for case in range(len(sizes)):
         for index in found.rows:
             value = float(index.estimate[case])
             if np.isfinite(value):
-                rows.append(_row(facts, index, case, value, int(sizes[case])))
+                n = of_phase.get(index.measure, sizes)[case]
+                rows.append(_row(facts, index, case, value, int(n)))
     return rows
 
 
@@ -96,13 +98,14 @@ def overall_rows(facts: Facts, found: Indices) -> list[Estimate]:
                 ALL_CASES,
                 index.measure,
                 mean.estimate,
-                method=f"mean over cases, t interval from how much they differ; {index.method.partition(',')[0]}",
+                method=f"{OVER_CASES}, t interval from how much they differ; {index.method.partition(',')[0]}",
                 n=mean.n,
                 clusters=mean.n,
                 std_error=mean.std_error if bounded else None,
                 conf_low=mean.conf_low if bounded else None,
                 conf_high=mean.conf_high if bounded else None,
                 conf_level=facts.conf_level if bounded else None,
+                statistic=(mean.estimate - (index.null or 0.0)) / mean.std_error if tested else None,
                 df=mean.df if bounded else None,
                 p_value=mean.p_value if tested else None,
                 null=index.null if tested else None,
@@ -151,8 +154,9 @@ def between_rows(facts: Facts, sessions: Sessions, treated: str) -> tuple[list[E
         service=facts.service,
         outcome=facts.outcome,
         term=f"phase[{treated}]",
-        level_assigned="client",
-        clusters=cases,
+        level_assigned="phase",
+        n=cases,
+        clusters=None,
     )
     return [placed], notes
 
@@ -207,15 +211,17 @@ def randomization_rows(
     ]
 
 
-def piecewise_rows(facts: Facts, sessions: Sessions) -> tuple[list[Estimate], list[str]]:
-    """Return level, trend and what the phases change in both, case by case; cases too short get a note."""
+def piecewise_rows(facts: Facts, sessions: Sessions, names: tuple[str, str]) -> tuple[list[Estimate], list[str]]:
+    """Return level, trend and what the phases change in both, case by case; `names` are those of both conditions."""
     time, notes = _whole(sessions)
     rows, short = [], 0
     for case in range(len(sessions.ids)):
         own = np.flatnonzero(sessions.case == case)
         run = np.cumsum(np.r_[0, np.diff(sessions.treated[own].astype(int)) != 0])
+        several = run[-1] > 1
         labels = [
-            f"{'B' if on else 'A'}{number // 2 + 1}" for on, number in zip(sessions.treated[own], run, strict=True)
+            f"{names[on]}{number // 2 + 1}" if several else names[on]
+            for on, number in zip(sessions.treated[own].astype(int).tolist(), run.tolist(), strict=True)
         ]
         serial = own.size >= _LEAST_FOR_AR1
         try:
