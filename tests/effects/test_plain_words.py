@@ -25,9 +25,9 @@ FIXTURES = {
 
 ROW = Estimate(
     comparison="Group work", outcome="phq9_total", term="arm[program]", measure="hedges_g", estimate=0.4,
-    std_error=0.15, conf_low=0.1, conf_high=0.7, conf_level=0.95, statistic=2.6, df=98.0, p_value=0.01, null=0.0, better="lower",
-    n=100, method="Hedges g", metric="person_total", standardizer="posttest_pooled", level_assigned="client",
-    level_outcome="client", variance=0.0225, weight_variance=0.02,
+    std_error=0.15, conf_low=0.1, conf_high=0.7, conf_level=0.95, statistic=2.6, df=98.0, p_value=0.01, null=0.0,
+    better="lower", n=100, method="Hedges g", metric="person_total", standardizer="posttest_pooled",
+    level_assigned="client", level_outcome="client", variance=0.0225, weight_variance=0.02,
 )  # fmt: skip
 TRANSLATIONS = {
     "cohens_u1": sw.effects.cohens_u1,

@@ -389,7 +389,7 @@ def newcombe_interval(a: float, m: int, n: int, z: float) -> tuple[float, float]
     def solved(outer: float) -> float:
         """Bisect between the estimate, where the distance is 0, and the end, where the standard error is."""
         inside, outside = a, outer
-        for _ in range(100):
+        for _ in range(54):  # to the last digit of a number below 1
             middle = (inside + outside) / 2
             near = (a - middle) ** 2 < z**2 * float(newcombe_variance(middle, m, n))
             inside, outside = (middle, outside) if near else (inside, middle)
