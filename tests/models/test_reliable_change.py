@@ -12,16 +12,24 @@ import polars as pl
 import pytest
 
 import sweval as sw
-from sweval.effects.change_index import reliable_change_threshold
+from sweval.effects.change_index import group_level_change, reliable_change_threshold
 from sweval.effects.proportion import wilson_interval
 from sweval.errors import DesignError
 from sweval.models.base.change_published import Published, published
 
-FOLDER = Path(__file__).parents[1] / "reference" / "effects"
+FOLDER = Path(__file__).parents[1] / "reference" / "change"
 FIXTURES = {
     entry["id"]: entry
     for entry in json.loads((FOLDER / "fixtures.json").read_text(encoding="utf-8"))["fixtures"]
-    if entry["area"] == "reliable_change" and "_combined_" in entry["id"]
+    if "_combined_" in entry["id"]
+}
+METHODS = {
+    "JT": "jacobson_truax",
+    "GLN": "gulliksen_lord_novick",
+    "HLL": "hsu_linn_nunnally",
+    "EN": "edwards_nunnally",
+    "NK": "nunnally_kotsch",
+    "HA": "hageman_arrindell",
 }
 CATEGORIES = ["recovered", "improved", "unchanged", "deteriorated", "harmed"]
 
@@ -51,7 +59,8 @@ def test_index_categories_and_cutoff_equal_the_package_end_to_end(name: str) -> 
     frame = pd.read_csv(FOLDER / i["data"], dtype={"id": str})
     result = sw.ReliableChange(
         client="id", wave="time", pre=i["pre"], post=i["post"], reliability=i["reliability"], cutoff="c",
-        functional_mean=i["m_functional"], functional_sd=i["sd_functional"],
+        functional_mean=i["m_functional"], functional_sd=i["sd_functional"], method=METHODS[i["method"]],
+        reliability_post=i.get("reliability_post"),
     ).fit(frame, "score", better=i["better_is"])  # fmt: skip
     assert result.clients is not None
     used = result.clients.dropna(subset=["post"])
@@ -61,6 +70,141 @@ def test_index_categories_and_cutoff_equal_the_package_end_to_end(name: str) -> 
     for word, count in out["counts"].items():
         assert result.effect("count", term=word.lower()).estimate == count
     assert result.effect("cutoff").estimate == pytest.approx(out["cutoff"], rel=entry["rtol"])
+
+
+@pytest.mark.parametrize("method", METHODS.values())
+def test_the_range_of_no_change_is_that_of_the_index(method: str) -> None:
+    """A score after within `unchanged_low` and `unchanged_high` is unchanged, one outside is not; for every client."""
+    entry = FIXTURES["rc_large_combined_c_jt"]
+    frame = pd.read_csv(FOLDER / entry["inputs"]["data"], dtype={"id": str})
+    clients = (
+        sw.ReliableChange(client="id", wave="time", pre=1, post=2, reliability=0.9, method=method)
+        .fit(frame, "score", better="lower")
+        .clients
+    )
+    assert clients is not None
+    seen = clients.dropna(subset=["category"])
+    expected = np.where(
+        seen["post"] < seen["unchanged_low"],
+        "improved",
+        np.where(seen["post"] > seen["unchanged_high"], "deteriorated", "unchanged"),
+    )
+    assert seen["category"].tolist() == expected.tolist()
+    assert clients.loc[clients["post"].isna(), ["index", "unchanged_low", "category"]].isna().all(axis=None)
+
+
+def test_shares_of_the_group_stand_beside_hageman_and_arrindells_categories() -> None:
+    frame = pd.read_csv(FOLDER / "rc_large.csv", dtype={"id": str})
+    result = sw.ReliableChange(
+        client="id", wave="time", pre=1, post=2, reliability=0.9, method="hageman_arrindell", cutoff="c",
+        functional_mean=9, functional_sd=7,
+    ).fit(frame, "score", better="lower")  # fmt: skip
+    assert result.clients is not None
+    seen = result.clients.dropna(subset=["post"])
+    found = group_level_change(
+        seen["pre"], seen["post"], better="lower", sd=float(seen["pre"].std()), reliability=0.9,
+        cutoff=result.effect("cutoff").estimate,
+    )  # fmt: skip
+    shares = [result.effect("proportion_group_level", term=term).estimate for term in ("improved", "functional after")]
+    assert shares == pytest.approx(found)
+    assert "Cut-off c of true scores" in " ".join(result.notes)
+
+
+def test_clients_with_no_percentage_are_counted_and_in_no_share() -> None:
+    wide = pd.DataFrame({"pre": [10.0, 10, 10, 0, 0], "post": [4.0, 10, 16, 5, np.nan]})
+    result = sw.ReliableChange(pre="pre", method="percentage").fit(wide, "post", better="lower")
+    assert result.effect("count", term="not applicable").estimate == 1
+    shares = [row for row in result.estimates if row.measure == "proportion"]
+    assert {row.n for row in shares} == {3}
+    assert sum(row.estimate for row in shares) == pytest.approx(1)
+    assert any("1 client had 0 before" in note for note in result.notes)
+    assert result.clients is not None
+    assert result.clients["category"].tolist()[:4] == ["improved", "unchanged", "deteriorated", "not applicable"]
+
+
+def test_a_change_that_matters_and_a_cutoff_together_make_five_categories() -> None:
+    wide = pd.DataFrame({"pre": [16.0, 16, 16, 8], "post": [9.0, 11, 13, 14]})
+    result = sw.ReliableChange(pre="pre", method="anchor", improvement=5, cutoff=10).fit(wide, "post", better="lower")
+    assert result.clients is not None
+    assert result.clients["category"].tolist() == ["recovered", "improved", "unchanged", "harmed"]
+    assert result.clients[["unchanged_low", "unchanged_high"]].values.tolist()[0] == [11.0, 21.0]
+    assert result.effect("reliable_change_threshold").estimate == 5
+    assert any("Measurement error is not looked at" in note for note in result.notes)
+
+
+def test_the_level_of_the_index_is_not_that_of_the_intervals() -> None:
+    at_90 = design(level=0.9).fit(five_clients(), "score", better="lower")
+    expected = reliable_change_threshold(sd=float(np.std([24, 20, 15, 8, 14], ddof=1)), reliability=0.9, conf_level=0.9)
+    assert at_90.effect("reliable_change_threshold").estimate == pytest.approx(expected)
+    assert at_90.effect("proportion", term="improved").conf_level == 0.95
+
+
+def test_a_cutoff_may_be_named_by_the_band_of_the_instrument() -> None:
+    wide = pd.DataFrame({"pre": [20.0, 12, 8], "phq9_total": [9.0, 10, 11]})
+    result = sw.ReliableChange(pre="pre", reliability=0.86, cutoff="moderate").fit(wide, "phq9_total")
+    bands = {band.label: band.cut for band in sw.instrument("phq9").scale("total").bands}
+    assert result.effect("cutoff").estimate == bands["moderate"]
+    with pytest.raises(DesignError, match=r'"medium" is none of them.*"moderate"'):
+        sw.ReliableChange(pre="pre", reliability=0.86, cutoff="medium").fit(wide, "phq9_total")
+
+
+def test_the_only_verified_norm_and_smallest_change_are_used_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweval.models.base import change_published
+
+    norms, differences = [(6.0, 4.0, "adults, some study")], [(5.0, "some study")]
+    monkeypatch.setattr(
+        change_published, "published", lambda outcome: Published(norms=tuple(norms), differences=tuple(differences))
+    )
+    result = design(cutoff="c").fit(five_clients(), "score", better="lower")
+    assert any("Norm mean 6 and standard deviation 4 of score taken from" in note for note in result.notes)
+    mean, sd = 16.2, float(np.std([24, 20, 15, 8, 14], ddof=1))
+    assert result.effect("cutoff").estimate == pytest.approx((sd * 6 + 4 * mean) / (sd + 4))
+    matters = design(method="anchor", reliability=None).fit(five_clients(), "score", better="lower")
+    assert any("5 points of score matter to clients by the instrument's file" in note for note in matters.notes)
+    norms.append((7.0, 5.0, "students, other study"))
+    differences.append((3.0, "other study"))
+    with pytest.raises(DesignError, match=r"several norms .* 6 \(adults, some study\); 7 \(students"):
+        design(cutoff="c").fit(five_clients(), "score", better="lower")
+    with pytest.raises(DesignError, match=r"several smallest changes .* 5 \(some study\); 3 \("):
+        design(method="anchor", reliability=None).fit(five_clients(), "score", better="lower")
+
+
+def test_what_matters_to_clients_is_asked_for() -> None:
+    with pytest.raises(DesignError, match=r"matter to clients is not known.*improvement="):
+        design(method="anchor", reliability=None).fit(five_clients(), "score", better="lower")
+
+
+def test_a_study_file_takes_every_method(tmp_path: Path) -> None:
+    """`kind = "reliable_change"`: the keys are the fields."""
+    wide = pd.DataFrame({"id": range(8), "arm": ["a", "b"] * 4, "before": [20, 18, 22, 15, 19, 21, 17, 23.0]})
+    wide["after"] = wide["before"] - [9, 2, 8, 1, 3, 2, 7, 4]
+    wide.to_csv(tmp_path / "clients.csv", index=False)
+    (tmp_path / "study.toml").write_text(
+        """
+[study]
+title = "Casework"
+data = "clients.csv"
+client = "id"
+
+[[comparisons]]
+name = "Casework"
+kind = "reliable_change"
+pre = "before"
+method = "anchor"
+improvement = 5
+arm = "arm"
+treated = "a"
+control = "b"
+
+[[outcomes]]
+column = "after"
+better = "lower"
+""",
+        encoding="utf-8",
+    )
+    result = sw.Study.read(tmp_path / "study.toml").run()
+    row = result.tidy().query("measure == 'risk_difference'").iloc[0]
+    assert (row["outcome"], row["estimate"]) == ("after: improved or better", 0.75)
 
 
 def test_rows_of_a_small_program_by_hand() -> None:
@@ -209,6 +353,13 @@ def test_published_reliabilities_are_verified_rows_of_the_same_score() -> None:
         ({"client": None}, "pre and post are needed"),
         ({"wave": None}, "column that holds the waves"),
         ({"outcome_wave": "post"}, "not by outcome_wave"),
+        ({"reliability_post": 0.8}, "uses no reliability_post"),
+        ({"method": "nunnally_kotsch", "reliability_post": 1.5}, "between 0 and 1"),
+        ({"method": "percentage"}, "uses no reliability"),
+        ({"improvement": 5}, "uses no improvement"),
+        ({"method": "anchor", "reliability": None, "improvement": 0}, "improvement must be above zero"),
+        ({"method": "cutoff", "reliability": None}, "needs a cutoff"),
+        ({"level": 95}, "between 0 and 1"),
     ],
 )
 def test_impossible_designs_are_refused_when_they_are_made(change: dict[str, Any], words: str) -> None:
@@ -248,6 +399,13 @@ def test_a_score_without_spread_or_without_pairs_is_refused() -> None:
     lonely = frame_of([(1, "pre", 3.0), (1, "post", 4.0), (2, "pre", 5.0), (3, "post", 5.0)])
     with pytest.raises(DesignError, match=r'"score" is there both before and after for 1 client;'):
         design().fit(lonely, "score", better="lower")
+
+
+def test_changes_within_measurement_error_are_refused_by_name() -> None:
+    """A negative variance of true change: `hageman_arrindell` on clients who all changed alike."""
+    alike = frame_of([(i, wave, 10.0 + 2 * i - (wave == "post")) for i in range(6) for wave in ("pre", "post")])
+    with pytest.raises(DesignError, match=r"Program.*changes vary no more than measurement error"):
+        design(method="hageman_arrindell", name="Program").fit(alike, "score", better="lower")
 
 
 def test_direction_is_needed_where_it_is_not_known() -> None:
