@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from sweval.errors import SwevalError
 from sweval.reporting.canvas import FONT
 from sweval.reporting.cells import Record, level_of, levels, measure_in_words
+from sweval.reporting.change_plots import change
+from sweval.reporting.control_charts import control_chart
 from sweval.reporting.item_plots import items
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
+from sweval.reporting.phase_plots import phases
 from sweval.reporting.score_plots import scale
 from sweval.reporting.tables import SIDES, block, by_side, records, side
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
+    "change",
+    "control_chart",
     "drawn",
     "forest",
     "forest_in_words",
@@ -30,6 +35,7 @@ __all__ = [
     "influence",
     "items",
     "normal_quantiles",
+    "phases",
     "random_effects",
     "residuals",
     "scale",
