@@ -71,7 +71,12 @@ class CaseEffect:
 
 
 def phase_pair(
-    baseline: Phase, treated: Phase, *, better: str, time: tuple[Phase, Phase] | None = None, least: int = 1
+    baseline: Phase,
+    treated: Phase,
+    *,
+    better: str,
+    time: tuple[Phase, Phase] | None = None,
+    least: tuple[int, int] = (1, 1),
 ) -> PhasePair:
     """Return both phases as arrays.
 
@@ -85,7 +90,7 @@ def phase_pair(
     time
         Times of both, of the same shape. The default is the place in the series without its gaps.
     least
-        Measurements that a phase must have.
+        Measurements that the baseline and the treated phase must have.
 
     Raises
     ------
@@ -102,11 +107,11 @@ def phase_pair(
         raise DataError("every value needs a time, and every time a value.", where="time")
     a, a_time, m = _packed(a, None if times is None else times[0])
     b, b_time, n = _packed(b, None if times is None else times[1])
-    for name, count in (("baseline", m), ("treated phase", n)):
-        short = int((count < least).sum())
+    for name, count, wanted in (("baseline", m, least[0]), ("treated phase", n, least[1])):
+        short = int((count < wanted).sum())
         if short:
             raise DataError(
-                f"{short} of {len(count)} cases have fewer than {least} measurements in the {name}.",
+                f"{short} of {len(count)} cases have fewer than {wanted} measurements in the {name}.",
                 fix="Leave those cases out first, and report how many they were.",
             )
     if times is None:

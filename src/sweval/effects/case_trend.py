@@ -248,7 +248,7 @@ def conservative_dual_criterion(
         raise DesignError(f'trend="{trend}" is unknown.', fix=did_you_mean(str(trend), _TRENDS))
     if not (np.isfinite(shift) and shift >= 0):
         raise DesignError("shift must be 0 or more.")
-    pair = phase_pair(baseline, treated, better=better, time=time, least=2)
+    pair = phase_pair(baseline, treated, better=better, time=time, least=(2, 1))
     if trend != "ols" and min(pair.m.min(), pair.n.min()) < 5:
         raise DataError("lines through medians of parts need five measurements or more in both phases.")
     line = trend_line(pair)[0] if trend == "ols" else _split_line(pair, parts=2 if trend == "bisplit" else 3)

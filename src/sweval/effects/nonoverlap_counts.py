@@ -148,7 +148,7 @@ def percentage_exceeding_trend(
     Parameters
     ----------
     baseline, treated, better
-        As for `nonoverlap_of_all_pairs`; the baseline has two measurements or more.
+        As for `nonoverlap_of_all_pairs`; the baseline has two measurements or more, else there is no line.
     conf_level
         One-sided level of the line's limit, for `beyond_limit`; it is nan with two measurements in the baseline.
     time
@@ -161,14 +161,14 @@ def percentage_exceeding_trend(
     Raises
     ------
     DataError
-        If a baseline has fewer than two measurements.
+        If a case lacks a phase.
 
     Examples
     --------
     >>> float(percentage_exceeding_trend([1, 2, 3, 4], [6, 7, 9, 9]).estimate)
     1.0
     """
-    pair = phase_pair(baseline, treated, better=better, time=time, least=1)
+    pair = phase_pair(baseline, treated, better=better, time=time)
     fit, se = trend_line(pair)
     found = _exceeding(pair, fit, ties=0.0)
     limit = fit + ndtri(level(conf_level)) * se

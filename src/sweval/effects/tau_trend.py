@@ -145,7 +145,7 @@ def tau_baseline_corrected(
     ):
         if value not in known:
             raise DesignError(f'{name}="{value}" is unknown.', fix=did_you_mean(str(value), known))
-    pair = phase_pair(baseline, treated, better=better, time=time, least=2)
+    pair = phase_pair(baseline, treated, better=better, time=time, least=(2, 1))
     corrected, line = baseline_corrected(pair, only_if_significant=correct == "if_significant")
     shape = pair.shaped
     if method == "nonoverlap":
@@ -218,7 +218,7 @@ def tau_u(
     """
     if variant not in _VARIANTS:
         raise DesignError(f'variant="{variant}" is unknown.', fix=did_you_mean(str(variant), _VARIANTS))
-    pair = phase_pair(baseline, treated, better=better, least=2)
+    pair = phase_pair(baseline, treated, better=better, least=(2, 2))
     m, n = pair.m, pair.n
     tests = [kendall(x, y, continuity=variant == "tarlow") for x, y in _series(pair)]
     s, d = _stacked(tests, "s"), _stacked(tests, "d")
