@@ -171,7 +171,7 @@ def model_difference(
     Parameters
     ----------
     difference, std_error, df
-        Fixed effect, oriented, its standard error and the degrees of freedom of that.
+        Fixed effect, oriented, its standard error and the degrees of freedom of that (infinity for a normal test).
     variance
         Sum of the variance components that make up a person's variance (clusters, persons, residual).
     variance_se
@@ -200,9 +200,10 @@ def model_difference(
     >>> print(f"{found.nu:.1f} {found.g:.3f}")
     20.2 0.463
     """
-    b, error, freedom, total, total_se = floats(
-        difference=difference, std_error=std_error, df=df, variance=variance, variance_se=variance_se
+    b, error, total, total_se = floats(
+        difference=difference, std_error=std_error, variance=variance, variance_se=variance_se
     )
+    freedom = np.asarray(df, dtype=float)
     for part, name in ((error, "std_error"), (freedom, "df"), (total, "variance"), (total_se, "variance_se")):
         _positive(part, name)
     s = np.sqrt(total)
@@ -253,4 +254,4 @@ def variance_stabilized(g: ArrayLike, *, weight_variance: ArrayLike, df: ArrayLi
 
 def _positive(part: FloatArray, name: str) -> None:
     """Refuse numbers that are not above zero."""
-    refuse(part <= 0, "this number must be above zero", where=name)
+    refuse(~(part > 0), "this number must be above zero", where=name)

@@ -6,7 +6,7 @@ estimated and then accompanied by a standard error that knows of the clusters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,13 +60,18 @@ class ClusterSizes:
         for each in sizes:
             ArmSizes.of(each, name="sizes")
         lists = [np.asarray(each, dtype=float) for each in sizes]
+
+        def over(number: Callable[[FloatArray], float]) -> ArrayLike:
+            found = [number(each) for each in lists]
+            return found[0] if len(found) == 1 else found
+
         return cls(
-            persons=[each.sum() for each in lists],
-            clusters=[each.size for each in lists],
-            squares=[(each**2).sum() for each in lists],
-            cubes=[(each**3).sum() for each in lists],
-            inverses=[(1 / each).mean() for each in lists],
-            inverse_squares=[(1 / each**2).mean() for each in lists],
+            persons=over(lambda n: float(n.sum())),
+            clusters=over(lambda n: float(n.size)),
+            squares=over(lambda n: float((n**2).sum())),
+            cubes=over(lambda n: float((n**3).sum())),
+            inverses=over(lambda n: float((1 / n).mean())),
+            inverse_squares=over(lambda n: float((1 / n**2).mean())),
         )
 
     def arrays(self, name: str) -> tuple[FloatArray, ...]:
