@@ -248,26 +248,40 @@ def alternating_orders(length: int, *, treated: int | None = None, longest_run: 
     if not 0 < count < length:
         raise DesignError("both conditions need a session.")
     limit = length if longest_run is None else longest_run
-    rows = [np.zeros(0, dtype=bool)]
-    for place in range(length):
-        grown = []
-        for row in rows:
-            for condition in (True, False):
-                done = int(row.sum()) + condition
-                tail = row[-limit:]
-                if done > count or place + 1 - done > length - count:
-                    continue
-                if len(tail) == limit and (tail == condition).all():
-                    continue
-                grown.append(np.append(row, condition))
-        rows = grown
-        if len(rows) > _MOST_EXACT:
-            raise DesignError(
-                "there are more than 100,000 orders.", fix="Pass the orders that were drawn from, or fewer sessions."
-            )
-    if not rows:
+    ways = _count_orders(length, count, limit)
+    if ways == 0:
         raise DesignError(f"no order of {length} sessions keeps to runs of {limit}.")
+    if ways > _MOST_EXACT:
+        raise DesignError(
+            f"there are {ways:,} orders, more than are counted.",
+            fix="Pass the orders that were drawn from, or say the runs that the draw allowed.",
+        )
+    rows: list[tuple[bool, ...]] = [()]
+    for place in range(length):
+        rows = [
+            (*row, condition)
+            for row in rows
+            for condition in (True, False)
+            if sum(row) + condition <= count and place - sum(row) + (not condition) <= length - count
+            if row[-limit:] != (condition,) * limit
+        ]
     return np.array(rows)
+
+
+def _count_orders(length: int, treated: int, limit: int) -> int:
+    """Return how many orders there are, by adding up over treated sessions so far and the run at the end."""
+    ways = {(0, True, 0): 1}
+    for place in range(length):
+        grown: dict[tuple[int, bool, int], int] = {}
+        for (done, last, run), number in ways.items():
+            for condition in (True, False):
+                now = run + 1 if run and condition == last else 1
+                total = done + condition
+                if now <= limit and total <= treated and place + 1 - total <= length - treated:
+                    key = total, condition, now
+                    grown[key] = grown.get(key, 0) + number
+        ways = grown
+    return sum(ways.values())
 
 
 def _case(y: ArrayLike, made: ArrayLike, could: ArrayLike) -> tuple[FloatArray, Assignment, Assignment]:
