@@ -24,6 +24,9 @@ __all__ = ["BetweenCase"]
 
 FloatArray = NDArray[np.float64]
 
+_NOTHING = 1e-9
+"""Share of what the terms leave that must be left within cases; below it rounding decides."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BetweenCase:
@@ -142,8 +145,7 @@ def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseM
     correction = left @ line.Q
     gamma, left = gamma + correction, left - correction @ line.Q.T
     scale = np.sqrt((left**2).sum(axis=1) / (n - p))
-    if not (scale > 1e-12 * np.abs(outcomes).max()).all():
-        raise DesignError("the phases reproduce the outcome exactly, so no variance can be estimated.")
+    _require_variation(left, line.Q, data.case)
     W = np.concatenate([np.broadcast_to(line.Q, (len(outcomes), n, p)), (left / scale[:, None])[..., None]], axis=2)
     found = serial_moments(W, data.case, data.time, random=True)
     independent = model.correlation == "independent"
@@ -177,6 +179,27 @@ def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseM
         converged=best.converged,
         singular=(best.psi == 0) | best.at_edge,
     )
+
+
+def _require_variation(left: FloatArray, Q: FloatArray, case: NDArray[np.intp]) -> None:
+    """Refuse outcomes of which nothing is left within cases, shape (batch, n), once the terms Q are taken out.
+
+    Raises
+    ------
+    DesignError
+        If there is one.
+    """
+    size = np.bincount(case)
+    own = (np.arange(len(size))[:, None] == case) / size[:, None]
+    within = left - (left @ own.T)[:, case]
+    basis, sizes, _ = np.linalg.svd(Q - (own @ Q)[case], full_matrices=False)
+    basis = basis[:, sizes > _NOTHING]
+    within = within - within @ basis @ basis.T
+    if not (np.abs(within).max(axis=1) > _NOTHING * np.abs(left).max(axis=1)).all():
+        raise DesignError(
+            "sessions of one case and condition do not vary, so there is no variance within cases.",
+            fix="Check the outcome: does it change from session to session?",
+        )
 
 
 def _mixed(y: FloatArray, data: CaseData, terms: CaseTerms, model: CaseModel) -> _Parts:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sweval.errors import DesignError
 from sweval.models.engine.mixed.structure import MOST_RHO
 from sweval.models.engine.mixed.variances import Variances
 from sweval.models.engine.serial import (
@@ -23,6 +24,7 @@ _RHOS = np.array([-0.8, -0.5, -0.2, 0.1, 0.3, 0.5, 0.65, 0.75, 0.85, 0.93, 0.97]
 _LEVELS = np.array([0.0, 0.05, 0.2, 0.7, 2.0, 8.0])
 _UNIT = 0.1
 """The variance of levels is searched as `psi = _UNIT expm1(t)`: linear at zero, where it may end, and a log far off."""
+_MOST_T = 30.0
 _MOST_STEPS = 80
 _SETTLED = 1e-13
 _GRID_BLOCK = 400
@@ -97,7 +99,23 @@ def serial_optimum(found: SerialMoments, *, reml: bool, independent: bool = Fals
         Restricted or full likelihood.
     independent
         Hold rho at 0.
+
+    Raises
+    ------
+    DesignError
+        If so little is left within series that the likelihood cannot be computed.
     """
+    try:
+        return _optimum(found, reml=reml, independent=independent)
+    except np.linalg.LinAlgError as error:
+        raise DesignError(
+            "the terms and the levels of the series explain the outcome all but exactly.",
+            fix="Check whether the outcome changes from session to session.",
+        ) from error
+
+
+def _optimum(found: SerialMoments, *, reml: bool, independent: bool) -> SerialOptimum:
+    """Search every valley of the grid."""
     rhos = np.zeros(1) if independent else _RHOS
     levels = _LEVELS if found.random else np.zeros(1)
     member, k, j = _starts(found, rhos, levels, reml=reml)
@@ -188,7 +206,7 @@ def _search(
             break
         there = here[active].copy()
         there[:, :d] += step
-        there[:, 1] = np.maximum(there[:, 1], 0.0)
+        there[:, 1] = np.clip(there[:, 1], 0.0, _MOST_T)
         new, new_g, new_H = _derivatives(found.take(active), there[:, 0], there[:, 1], reml=reml)
         gain = value[active] - new
         # near the optimum the fall drowns in rounding
