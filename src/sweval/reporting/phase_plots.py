@@ -111,9 +111,8 @@ def phases(
         else:
             for part in one.phases:
                 draw_phase(ax, part, line=line)
-            repeated = number > 0 and tuple(p.condition for p in one.phases) == tuple(
-                p.condition for p in shown[0].phases
-            )
+            named = [part.condition for part in one.phases] == [part.condition for part in shown[0].phases]
+            repeated = number > 0 and named and (stepped or one.changes == shown[0].changes)
             draw_changes(ax, one, labels=not repeated)
         if one.name:
             _name(ax, one)
