@@ -293,6 +293,17 @@ def test_any_frame_any_order_any_label_gives_the_same_rows() -> None:
     pd.testing.assert_frame_equal(result.clients, other.clients.sort_values("client", ignore_index=True))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "float64", "object", "str"])
+def test_ids_are_the_same_clients_as_numbers_and_as_text(dtype: str) -> None:
+    frame = five_clients().assign(id=lambda table: table["id"].astype(int))
+    expected = design(cutoff=10).fit(frame.assign(id=frame["id"].map("{} ".format)), "score", better="lower")
+    found = design(cutoff=10).fit(frame.astype({"id": dtype}), "score", better="lower")
+    assert found.clients is not None
+    assert expected.clients is not None
+    assert found.clients["client"].tolist() == ["0", "1", "2", "3", "4"]
+    pd.testing.assert_frame_equal(found.clients, expected.clients)
+
+
 def test_one_row_per_client_needs_no_wave() -> None:
     long = five_clients()
     wide = long.pivot_table(index="id", columns="wave", values="score").reset_index()

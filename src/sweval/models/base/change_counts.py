@@ -39,21 +39,22 @@ def category_rows(
         Begins the terms, such as `arm[program]: `, where the rows are of one arm.
     """
     category, method = sorted_.category, sorted_.method
-    applies = category != NOT_APPLICABLE
-    counts = {name: int((category == name).sum()) for name in sorted_.shown}
+    is_in = {name: category == name for name in sorted_.shown}
+    counts = {name: int(events.sum()) for name, events in is_in.items()}
+    applies = ~is_in[NOT_APPLICABLE] if NOT_APPLICABLE in is_in else np.ones(len(category), dtype=bool)
     facts = replace(facts, n=int(applies.sum()))
     rows = [facts.row(f"{arm}{name}", "count", float(count), method=method) for name, count in counts.items()]
     counts.pop(NOT_APPLICABLE, None)
     own = None if cluster is None else cluster[applies]
     for name in counts:
-        events = category[applies] == name
+        events = is_in[name][applies]
         rows.append(proportion_row(facts, f"{arm}{name}", "proportion", events, own, method))
     gone = lost if isinstance(lost, int) else len(lost)
     if gone:
         everyone = replace(facts, n=facts.n + gone)
         joined = None if own is None or isinstance(lost, int) else np.concatenate([own, lost])
         for name in counts:
-            events = np.concatenate([category[applies] == name, np.full(gone, name == "unchanged")])
+            events = np.concatenate([is_in[name][applies], np.full(gone, name == "unchanged")])
             rows.append(
                 proportion_row(everyone, f"{arm}{name}", "proportion_intention_to_treat", events, joined, method)
             )

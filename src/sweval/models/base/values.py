@@ -67,6 +67,8 @@ def keyed(column: pd.Series, *, as_label: bool) -> tuple[NDArray[np.intp], list[
 
     codes, uniques = pd.factorize(column)
     raw = uniques.tolist()
+    if not as_label and getattr(uniques.dtype, "kind", "") in "iu":  # whole numbers are ids as they stand
+        return codes.astype(np.intp), [str(value) for value in raw], 0
     keys = [(label_key if as_label else id_key)(value) for value in raw]
     labels = [key for key in dict.fromkeys(keys) if key is not None]
     if as_label:
