@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 
 
 def log_response_ratio(
-    groups: TwoMeans, *, vtype: str = "LS", adjust: bool = False, conf_level: float = 0.95
+    groups: TwoMeans, *, vtype: str = "LS", correct: bool = True, conf_level: float = 0.95
 ) -> Effects:
     """Return the log of the ratio of two means.
 
@@ -44,9 +44,8 @@ def log_response_ratio(
     vtype
         Variance, named as in metafor: "LS" from each arm's own coefficient of variation; "HO" with the pooled standard
         deviation; "AV" and "AVHO" with coefficients averaged over all studies (per arm; over both arms).
-    adjust
-        Whether to take away the small-sample bias of estimate and variance (Lajeunesse, 2015, doi:10.1890/14-2402.1);
-        for "LS" only.
+    correct
+        Whether to take away the small-sample bias of the estimate (Lajeunesse, 2015, doi:10.1890/14-2402.1).
     conf_level
         Of the limits.
 
@@ -62,32 +61,29 @@ def log_response_ratio(
 
     Notes
     -----
-    log(m_T/m_C), variance CV_T^2/n_T + CV_C^2/n_C (Hedges, Gurevitch & Curtis, 1999).
+    log(m_T/m_C) + (CV_T^2/n_T - CV_C^2/n_C)/2, the last part being the correction; variance CV_T^2/n_T + CV_C^2/n_C
+    (Hedges, Gurevitch & Curtis, 1999).
 
     Examples
     --------
     >>> import sweval as sw
     >>> effect = log_response_ratio(sw.effects.two_means(20, 12, 30, 31, 15, 28, better="lower"))
     >>> print(f"{effect.estimate:.3f} {effect.variance:.4f} [{effect.conf_low:.3f}, {effect.conf_high:.3f}]")
-    0.438 0.0204 [0.152, 0.724]
+    0.436 0.0204 [0.150, 0.722]
     """
     m1, m2, n1, n2 = groups.mean_treated, groups.mean_control, groups.n_treated, groups.n_control
     _positive(m1, m2)
     treated, control = (groups.sd_treated / m1) ** 2 / n1, (groups.sd_control / m2) ** 2 / n2
     df = _satterthwaite((treated, n1 - 1), (control, n2 - 1))
     estimate, variance = np.log(m1 / m2), _ratio_variance(groups, vtype, treated, control)
-    if adjust:
-        if vtype != "LS":
-            raise DesignError('the small-sample adjustment belongs to vtype "LS".')
+    if correct:
         estimate = estimate + (treated - control) / 2
-        variance = variance + (treated**2 - control**2) / 2
-        refuse(variance <= 0, "the adjusted variance is not above 0, as the coefficients of variation are too large")
     effects = wald(
         estimate,
         variance,
         measure="log_response_ratio",
         metric="log_response_ratio",
-        method="log ratio of means" + (", small-sample adjustment" if adjust else "") + "; t by Satterthwaite",
+        method=f"log ratio of means{_corrected(correct)}; t by Satterthwaite",
         df=df,
         conf_level=conf_level,
     )
@@ -95,7 +91,7 @@ def log_response_ratio(
 
 
 def means_ratio(
-    treated: ArrayLike, control: ArrayLike, *, better: str = "higher", adjust: bool = True, conf_level: float = 0.95
+    treated: ArrayLike, control: ArrayLike, *, better: str = "higher", correct: bool = True, conf_level: float = 0.95
 ) -> Estimate:
     """Return the ratio of the means of two samples, such as days in care; above 1 means improvement.
 
@@ -105,8 +101,8 @@ def means_ratio(
         Raw values with a true zero, one per client, none missing or negative.
     better
         "higher" or "lower"; with "lower" the ratio is turned over.
-    adjust
-        Whether to take away the small-sample bias.
+    correct
+        Whether to take away the small-sample bias of the ratio.
     conf_level
         Of the interval.
 
@@ -129,16 +125,18 @@ def means_ratio(
     groups = two_means_of_scores(treated, control, better=better)
     for name, values in (("treated", treated), ("control", control)):
         refuse(np.asarray(np.min(np.asarray(values, dtype=float)) < 0), "a ratio needs values of 0 or more", where=name)
-    return log_response_ratio(groups, adjust=adjust, conf_level=conf_level).exponentiated().row()
+    return log_response_ratio(groups, correct=correct, conf_level=conf_level).exponentiated().row()
 
 
-def log_variability_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
+def log_variability_ratio(groups: TwoMeans, *, correct: bool = True, conf_level: float = 0.95) -> Effects:
     """Return the log of the ratio of two standard deviations; positive = more spread in the treated arm.
 
     Parameters
     ----------
     groups
         By `two_means`; the direction of the scores does not matter.
+    correct
+        Whether to take away the small-sample bias of the estimate.
     conf_level
         Of the limits.
 
@@ -168,24 +166,26 @@ def log_variability_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effe
     low, high = log_ratio + np.log(special.fdtri(second, first, tail)) / 2, log_ratio - _log_fdtri(first, second, tail)
     below, above = special.fdtr(first, second, f), special.fdtrc(first, second, f)
     return _with_exact(
-        log_ratio + 1 / (2 * first) - 1 / (2 * second),
+        log_ratio + (1 / (2 * first) - 1 / (2 * second) if correct else 0.0),
         1 / (2 * first) + 1 / (2 * second),
         (low, high),
         (below, above),
         measure="log_variability_ratio",
-        method="log ratio of standard deviations; F interval; positive = more spread in the treated arm",
+        method=f"log ratio of standard deviations{_corrected(correct)}; F interval; positive = more spread if treated",
         n=groups.n,
         conf_level=conf_level,
     )
 
 
-def log_cv_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
+def log_cv_ratio(groups: TwoMeans, *, correct: bool = True, conf_level: float = 0.95) -> Effects:
     """Return the log of the ratio of two coefficients of variation: spread beyond what goes with the mean.
 
     Parameters
     ----------
     groups
         By `two_means`; both means must be above 0.
+    correct
+        Whether to take away the small-sample bias of the estimate.
     conf_level
         Of the limits.
 
@@ -208,7 +208,7 @@ def log_cv_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
     --------
     >>> import sweval as sw
     >>> print(f"{log_cv_ratio(sw.effects.two_means(20, 12, 30, 31, 15, 28)).estimate:.4f}")
-    0.2138
+    0.2120
     """
     m1, m2, n1, n2 = groups.mean_treated, groups.mean_control, groups.n_treated, groups.n_control
     _positive(m1, m2)
@@ -216,24 +216,27 @@ def log_cv_ratio(groups: TwoMeans, *, conf_level: float = 0.95) -> Effects:
     half_1, half_2 = 1 / (2 * (n1 - 1)), 1 / (2 * (n2 - 1))
     parts = (half_1 + cv1**2 / n1, half_2 + cv2**2 / n2)
     effects = wald(
-        np.log(cv1 / cv2) + half_1 - half_2,
+        np.log(cv1 / cv2) + (half_1 - half_2 - (cv1**2 / n1 - cv2**2 / n2) / 2 if correct else 0.0),
         parts[0] + parts[1],
         measure="log_cv_ratio",
         metric="log_cv_ratio",
-        method="log ratio of coefficients of variation; t by Satterthwaite; positive = more spread in the treated arm",
+        method=f"log ratio of coefficients of variation{_corrected(correct)}; t by Satterthwaite; "
+        "positive = more spread if treated",
         df=_satterthwaite((parts[0], n1 - 1), (parts[1], n2 - 1)),
         conf_level=conf_level,
     )
     return dataclasses.replace(effects, n=groups.n)
 
 
-def log_response_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
+def log_response_ratio_of_change(moments: TwoMoments, *, correct: bool = True, conf_level: float = 0.95) -> Effects:
     """Return the log of the ratio of the means after and before, of one group.
 
     Parameters
     ----------
     moments
         By `two_moments`; both means must be above 0.
+    correct
+        Whether to take away the small-sample bias of the estimate.
     conf_level
         Of the limits.
 
@@ -249,22 +252,24 @@ def log_response_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.9
 
     Notes
     -----
-    log(m_2/m_1), variance (CV_1^2 + CV_2^2 - 2 r CV_1 CV_2)/n (Lajeunesse, 2011, doi:10.1890/11-0423.1).
+    log(m_2/m_1) + (CV_2^2 - CV_1^2)/(2n), the last part being the correction; variance
+    (CV_1^2 + CV_2^2 - 2 r CV_1 CV_2)/n (Lajeunesse, 2011, doi:10.1890/11-0423.1).
 
     Examples
     --------
     >>> import sweval as sw
     >>> effect = log_response_ratio_of_change(sw.effects.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47))
     >>> print(f"{effect.estimate:.4f} {effect.variance:.5f}")
-    0.2297 0.00961
+    0.2259 0.00961
     """
     cv1, cv2 = _cvs(moments)
+    bias = (cv1**2 - cv2**2) / (2 * moments.n)
     effects = wald(
-        np.log(moments.mean_after / moments.mean_before),
+        np.log(moments.mean_after / moments.mean_before) + (bias if correct else 0.0),
         (cv1**2 + cv2**2 - 2 * moments.correlation * cv1 * cv2) / moments.n,
         measure="log_response_ratio",
         metric="uncontrolled_log_response_ratio",
-        method="log ratio of means after and before; t with n - 1 df",
+        method=f"log ratio of means after and before{_corrected(correct)}; t with n - 1 df",
         df=moments.n - 1,
         conf_level=conf_level,
     )
@@ -319,13 +324,15 @@ def log_variability_ratio_of_change(moments: TwoMoments, *, conf_level: float = 
     )
 
 
-def log_cv_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
+def log_cv_ratio_of_change(moments: TwoMoments, *, correct: bool = True, conf_level: float = 0.95) -> Effects:
     """Return the log of the ratio of the coefficients of variation after and before, of one group.
 
     Parameters
     ----------
     moments
         By `two_moments`; both means must be above 0.
+    correct
+        Whether to take away the small-sample bias of the estimate.
     conf_level
         Of the limits.
 
@@ -343,16 +350,17 @@ def log_cv_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> 
     --------
     >>> import sweval as sw
     >>> print(f"{log_cv_ratio_of_change(sw.effects.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47)).estimate:.4f}")
-    -0.4867
+    -0.4830
     """
     cv1, cv2 = _cvs(moments)
     r = moments.correlation
     effects = wald(
-        np.log(cv1 / cv2),
+        np.log(cv1 / cv2) - ((cv1**2 - cv2**2) / (2 * moments.n) if correct else 0.0),
         (1 - r**2) / (moments.n - 1) + (cv1**2 + cv2**2 - 2 * r * cv1 * cv2) / moments.n,
         measure="log_cv_ratio",
         metric="uncontrolled_log_cv_ratio",
-        method="log ratio of coefficients of variation after and before; t with n - 1 df; positive = more spread after",
+        method=f"log ratio of coefficients of variation after and before{_corrected(correct)}; t with n - 1 df; "
+        "positive = more spread after",
         df=moments.n - 1,
         conf_level=conf_level,
     )
@@ -373,6 +381,10 @@ def _ratio_variance(groups: TwoMeans, vtype: str, treated: FloatArray, control: 
     if vtype == "AVHO":
         return np.asarray(((first + second) / (n1 + n2).sum()) ** 2 * (1 / n1 + 1 / n2))
     raise DesignError('vtype must be "LS", "HO", "AV" or "AVHO".')
+
+
+def _corrected(correct: bool) -> str:
+    return ", small-sample correction" if correct else ""
 
 
 def _positive(*means: FloatArray) -> None:
