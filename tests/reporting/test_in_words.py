@@ -92,6 +92,15 @@ def test_a_change_is_called_a_change() -> None:
     assert "one client afterwards and another before" in pairs
 
 
+def test_clients_compared_with_themselves_have_no_comparison_clients(synthetic: Result) -> None:
+    row = dataclasses.replace(synthetic.estimates[1], standardizer="between_case_total", n=12)
+    said = in_words(row)
+    assert "with the service the average client stood better than about 62 of 100 clients without it" in said
+    assert "each client compared with himself or herself; 12 clients" in said
+    assert "comparison client" not in said
+    assert "the same clients with the service against without" in sw.effects.cohens_u3(row).method
+
+
 def test_a_limit_beside_fifty_is_not_rounded_to_it(synthetic: Result) -> None:
     row = dataclasses.replace(synthetic.estimates[1], conf_low=0.005, estimate=0.2, conf_high=3.2)
     assert "anything from 50.2 to 99.9" in in_words(row)

@@ -21,6 +21,8 @@ CONTROLLED = "person_total"
 """The metric of effects against a comparison group in units of the spread of persons."""
 UNCONTROLLED = "uncontrolled_change"
 """The metric of a change without a comparison group, in the same units."""
+BETWEEN_CASES = "between_case_total"
+"""The standardizer of effects that compare clients with themselves."""
 _NORMAL = "if scores are normal with equal spread"
 
 
@@ -115,7 +117,11 @@ def translate(
         raise DesignError("a row brings its own limits; give conf_low and conf_high with numbers only.")
     compared = translatable(effect, into=to.measure, needs_comparison=to.needs_comparison)
     found = _mapped(*limits(np.asarray(effect.estimate), effect.conf_low, effect.conf_high), to)
-    said = to.said if compared else f"{to.said}; after against before, a change without a comparison group"
+    said = to.said
+    if not compared:
+        said += "; after against before, a change without a comparison group"
+    elif effect.standardizer == BETWEEN_CASES:
+        said += "; the same clients with the service against without"
     held = effect.conf_low is not None
     return dataclasses.replace(
         effect,

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sweval.effects.benchmarks import Benchmark, benchmark
+from sweval.effects.translation import BETWEEN_CASES, UNCONTROLLED
 from sweval.errors import SwevalError
 from sweval.reporting.cells import Record
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.of_hundred import control, of_hundred, shares, treated
-from sweval.reporting.sentences import comparison_arms, facts_of, where_the_interval_lies, yes_no_sentences
+from sweval.reporting.sentences import (
+    BETWEEN_CASES,
+    comparison_arms,
+    facts_of,
+    where_the_interval_lies,
+    yes_no_sentences,
+)
 from sweval.reporting.tables import block, by_side, records
 from sweval.result import Estimate, Result
 
@@ -17,7 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CHANGE = "standardized_mean_change"
-_UNCONTROLLED = "uncontrolled_change"
 _OF_PEOPLE = ("cohens_u3", "cohens_u3_nonparametric")
 _OF_PAIRS = ("common_language_effect", "probability_of_superiority")
 _NORMAL = ("cohens_u3", "common_language_effect")
@@ -103,7 +109,7 @@ def _closing(rows: list[Record], words: Language, source: Benchmark | None) -> l
     """Return what holds for all paragraphs: the assumption behind numbers of people, and a named source."""
     effects = [row for row in rows if block(row) == "effects"]
     normal = [*effects, *(row for row in rows if row["measure"] in (_CHANGE, *_NORMAL))]
-    changes = [row["metric"] == _UNCONTROLLED for row in normal]
+    changes = [row["metric"] == UNCONTROLLED for row in normal]
     parts = [] if all(changes) else [words.say("in_words.bell")]
     parts += [words.say("in_words.bell_change")] if any(changes) else []
     return [*parts, *([_against(effects, source, words)] if source is not None and effects else [])]
@@ -111,10 +117,15 @@ def _closing(rows: list[Record], words: Language, source: Benchmark | None) -> l
 
 def _effect(row: Record, arm: str | None, words: Language, small_cells: int) -> str:
     found = shares(row)
+    verdict = where_the_interval_lies(row)
+    settled = [words.say(verdict)] if verdict else []
+    if row["standardizer"] == BETWEEN_CASES:
+        first = words.say("in_words.board_cases", count=of_hundred(found[0], words), **_where(row, words))
+        fits = _fits(row, found, words, small_cells, design=words.say("in_words.own_comparison"))
+        return " ".join([first, fits, *settled])
     who = {"treated": treated(row, words), "control": control(arm, words)}
     first = words.say("in_words.board", count=of_hundred(found[0], words), **who, **_where(row, words))
-    verdict = where_the_interval_lies(row)
-    return " ".join([first, _fits(row, found, words, small_cells), *([words.say(verdict)] if verdict else [])])
+    return " ".join([first, _fits(row, found, words, small_cells), *settled])
 
 
 def _change(row: Record, found: tuple[float, float | None, float | None], words: Language, small_cells: int) -> str:
@@ -126,17 +137,17 @@ def _change(row: Record, found: tuple[float, float | None, float | None], words:
 def _share(row: Record, arm: str | None, words: Language, small_cells: int) -> str:
     """Return the words of a row that is a share already."""
     found = (row["estimate"], row["conf_low"], row["conf_high"])
-    if row["metric"] == _UNCONTROLLED and row["measure"] in _OF_PEOPLE:
+    if row["metric"] == UNCONTROLLED and row["measure"] in _OF_PEOPLE:
         return _change(row, found, words, small_cells)
     count = of_hundred(found[0], words)
     if row["measure"] in _OF_PAIRS:
-        change = "_change" if row["metric"] == _UNCONTROLLED else ""
+        change = "_change" if row["metric"] == UNCONTROLLED else ""
         first = words.say(f"in_words.board_pairs{change}", count=count, **_where(row, words))
     else:
         who = {"treated": treated(row, words), "control": control(arm, words)}
         first = words.say("in_words.board", count=count, **who, **_where(row, words))
     parts = [first, _fits(row, found, words, small_cells)]
-    if row["metric"] == _UNCONTROLLED:
+    if row["metric"] == UNCONTROLLED:
         parts.append(words.say("in_words.not_alone"))
     elif found[1] is not None and found[2] is not None:
         verdict = where_the_interval_lies({"conf_low": found[1] - 0.5, "conf_high": found[2] - 0.5})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sweval.effects.translation import BETWEEN_CASES
 from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record, level_of
 from sweval.reporting.language import Language, load_language
@@ -16,8 +17,6 @@ from sweval.scoring.definition import instrument
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_BETWEEN_CASES = "between_case_total"
 
 
 def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
@@ -152,7 +151,7 @@ def comparison_arms(rows: list[Record]) -> dict[tuple[str | None, str | None], s
 
 
 def _effect(row: Record, comparison_arm: str | None, words: Language, small_cells: int) -> str:
-    if row["standardizer"] == _BETWEEN_CASES:
+    if row["standardizer"] == BETWEEN_CASES:
         return _effect_of_cases(row, words)
     treated = level_of(row["term"])
     size = words.number(abs(row["estimate"]), 2)
