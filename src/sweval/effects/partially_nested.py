@@ -17,7 +17,13 @@ from sweval.effects.samples import effect_row, orientation
 from sweval.errors import DesignError
 from sweval.result import Estimate
 
-__all__ = ["PartialNesting", "partially_nested_factors", "partially_nested_g"]
+__all__ = [
+    "NestedVariance",
+    "PartialNesting",
+    "partially_nested_factors",
+    "partially_nested_g",
+    "partially_nested_variance",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -103,6 +109,81 @@ def partially_nested_factors(
             "correlation from 0 to below 1."
         )
     return _factors(t, c, between=t - n, squares=(t - n) * n, size=n, rho=rho, control_variance=control_variance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NestedVariance:
+    """Sampling variances of reported effects, corrected for groups in one arm; arrays where arrays went in.
+
+    `variance` holds g and is for reports, `weight_variance` does not and is for weights, `df` belongs to both.
+    """
+
+    variance: FloatArray
+    weight_variance: FloatArray
+    df: FloatArray
+
+
+def partially_nested_variance(
+    g: ArrayLike,
+    *,
+    weight_variance: ArrayLike,
+    n_treated: ArrayLike,
+    n_control: ArrayLike,
+    group_size: ArrayLike,
+    icc: ArrayLike,
+    covariates: ArrayLike = 0,
+    groups_modelled: bool = False,
+) -> NestedVariance:
+    r"""Correct the sampling variance of a reported g for groups in the treated arm (Hedges & Citkowicz, 2015).
+
+    For reports that give an effect and how it was analysed, but not the means; with means and standard deviations
+    `partially_nested_difference` corrects the effect as well.
+
+    Parameters
+    ----------
+    g
+        Effects as reported.
+    weight_variance
+        Their kappa^2 with persons taken as independent: 1/n_T + 1/n_C after the service; (1 - R^2) times that for an
+        analysis of covariance; 2(1 - r) times that for gain scores; (SE/s)^2 for a coefficient; g^2/t^2 or g^2/F for a
+        test.
+    n_treated, n_control, group_size, icc
+        As in `partially_nested_factors`.
+    covariates
+        Number of covariates, which cost degrees of freedom; a baseline alone costs none.
+    groups_modelled
+        True if the report's analysis respected the groups: then c^2 corrects, in place of the design effect.
+
+    Returns
+    -------
+    NestedVariance
+
+    Raises
+    ------
+    DesignError
+        As `partially_nested_factors`.
+
+    Notes
+    -----
+    .. math:: W = \kappa^2 \eta \text{ or } \kappa^2 c^2, \quad V = W + \frac{g^2}{2(h - q)}
+
+    with the design effect eta (`inflation`) and q the covariates where there are more than one. As the R package
+    VIVECampbell (vgt_smd_1armcluster), without its rounding.
+
+    Examples
+    --------
+    >>> found = partially_nested_variance(0.31, weight_variance=1 / 84 + 1 / 71, n_treated=84, n_control=71,
+    ...                                   group_size=7, icc=0.1)
+    >>> print(f"{found.variance:.5f} {found.df:.1f}")
+    0.03205 147.7
+    """
+    found = partially_nested_factors(n_treated=n_treated, n_control=n_control, group_size=group_size, icc=icc)
+    effect, kappa_squared, q = (np.asarray(part, dtype=float) for part in (g, weight_variance, covariates))
+    df = found.nu - np.where(q > 1, q, 0)
+    if not ((kappa_squared > 0).all() and (df > 0).all() and np.isfinite(effect).all()):
+        raise DesignError("a variance above zero and more persons than covariates are needed.")
+    weight = kappa_squared * (found.c**2 if groups_modelled else found.inflation)
+    return NestedVariance(variance=weight + effect**2 / (2 * df), weight_variance=weight, df=df)
 
 
 def partially_nested_g(
