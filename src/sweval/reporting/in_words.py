@@ -11,7 +11,6 @@ from sweval.reporting.cells import Record
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.of_hundred import control, of_hundred, shares, treated
 from sweval.reporting.sentences import (
-    BETWEEN_CASES,
     comparison_arms,
     facts_of,
     where_the_interval_lies,
