@@ -100,6 +100,25 @@ def test_point_biserial_is_the_correlation_and_its_limits_those_of_t() -> None:
     assert float(found.conf_low) == pytest.approx(float(low / np.sqrt(low**2 + 9)), rel=1e-10)
 
 
+def test_fisher_z_of_other_correlations() -> None:
+    """The delta method, as metafor's ZPHI, ZPB and ZBIS."""
+    groups = sw.effects.two_means([14.7, 20], [10.1, 4], [52, 9], [19.5, 18], [11.1, 5], [45, 11])
+    for plain in (
+        sw.effects.point_biserial_correlation(groups),
+        sw.effects.biserial_correlation(groups),
+        sw.effects.phi_coefficient(sw.effects.two_by_two([12, 5], 20, [6, 9], 20)),
+    ):
+        z = plain.fisher_z()
+        assert np.tanh(z.estimate) == pytest.approx(plain.estimate)
+        assert np.tanh(z.conf_low) == pytest.approx(plain.conf_low)
+        assert z.variance == pytest.approx(plain.variance / (1 - plain.estimate**2) ** 2)
+        assert (z.metric, z.measure) == (None, f"{plain.measure}_fisher_z")
+    with pytest.raises(DesignError, match="no correlation"):
+        sw.effects.risk_difference(sw.effects.two_by_two(12, 20, 6, 20)).fisher_z()
+    with pytest.raises(DesignError, match="no Fisher z"):
+        sw.effects.phi_coefficient(sw.effects.two_by_two(0, 9, 9, 9)).fisher_z()
+
+
 def test_one_group_is_tested_against_nothing_and_keeps_its_limits() -> None:
     share = sw.effects.single_share([0, 10, 40], [40, 40, 40], scale="logit")
     assert np.isnan(share.p_value).all()

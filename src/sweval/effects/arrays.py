@@ -112,6 +112,35 @@ class Effects:
             method=self.method.replace("positive = improvement", "above 1 = improvement"),
         )
 
+    def fisher_z(self) -> Effects:
+        """Return correlations on Fisher's z scale, where they can be averaged; the variance by the delta method.
+
+        Returns
+        -------
+        Effects
+            measure with "_fisher_z" added, metric None: only the z of `pearson_correlation` has the variance 1/(n - 3).
+
+        Raises
+        ------
+        DesignError
+            If the effects are no correlations, or one is -1 or 1.
+        """
+        if self.metric != "correlation":
+            raise DesignError(f"{self.measure.replace('_', ' ')} is no correlation.")
+        refuse(np.abs(self.estimate) >= 1, "a correlation of 1 or beyond has no Fisher z")
+        with np.errstate(divide="ignore"):
+            z, low, high = (np.arctanh(part) for part in (self.estimate, self.conf_low, self.conf_high))
+        return dataclasses.replace(
+            self,
+            measure=f"{self.measure}_fisher_z",
+            metric=None,
+            estimate=z,
+            variance=self.variance / (1 - self.estimate**2) ** 2,
+            conf_low=low,
+            conf_high=high,
+            method=f"{self.method}; Fisher's z",
+        )
+
     def rows(self, *, term: str = "arm[treated]") -> tuple[Estimate, ...]:
         """Return one row of a result per effect.
 
