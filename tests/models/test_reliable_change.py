@@ -118,6 +118,14 @@ def test_clients_with_no_percentage_are_counted_and_in_no_share() -> None:
     assert {row.n for row in shares} == {3}
     assert sum(row.estimate for row in shares) == pytest.approx(1)
     assert any("1 client had 0 before" in note for note in result.notes)
+    assert not [row for row in result.estimates if row.measure == "proportion_intention_to_treat"]  # the lost had 0
+    more = pd.concat([wide, pd.DataFrame({"pre": [12.0], "post": [np.nan]})])
+    everyone = sw.ReliableChange(pre="pre", method="percentage").fit(more, "post", better="lower")
+    assert everyone.effect("proportion_intention_to_treat", term="unchanged").n == 4
+    both_arms = pd.concat([wide, wide]).assign(arm=["a"] * 5 + ["b"] * 5)
+    arms = sw.ReliableChange(pre="pre", method="percentage", arm="arm", treated="a", control="b")
+    compared = arms.fit(both_arms, "post", better="lower").tidy().query("measure == 'risk'")
+    assert compared["estimate"].tolist() == pytest.approx([1 / 3, 1 / 3])
     assert result.clients is not None
     assert result.clients["category"].tolist()[:4] == ["improved", "unchanged", "deteriorated", "not applicable"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweval.effects.change_anchor import NOT_APPLICABLE
 from sweval.effects.change_index import ALSO_CALLED, CHANGE_INDICES
 from sweval.errors import DesignError, did_you_mean
 from sweval.frames import take
@@ -255,12 +256,13 @@ class ReliableChange(Design):
             n=int(both.sum()),
             clusters=None if clusters is None else len(np.unique(clusters[both])),
         )
+        gone = lost & (pre > 0) if self.method == "percentage" else lost  # of 0 there would be no percentage
         estimates = category_rows(
-            facts, found, pre[both], _gone(clusters, lost), cluster=None if clusters is None else clusters[both]
+            facts, found, pre[both], _gone(clusters, gone), cluster=None if clusters is None else clusters[both]
         )
         if arms is not None:
             with located(self.where):
-                rows, said = _by_arm(facts, found, pre, both, arms)
+                rows, said = _by_arm(facts, found, pre, (both, gone), arms)
             estimates += rows
             notes += said
         if found.threshold is not None:
@@ -354,8 +356,14 @@ class ReliableChange(Design):
         return client_slopes(code[rows], times[wave[rows]], y[rows]).index
 
 
-def _by_arm(facts: Facts, found: Sorted, pre: FloatArray, both: Mask, arms: Arms) -> tuple[list[Estimate], list[str]]:
-    """Return counts and proportions of each arm, control first, and the contrasts of both."""
+def _by_arm(
+    facts: Facts, found: Sorted, pre: FloatArray, who: tuple[Mask, Mask], arms: Arms
+) -> tuple[list[Estimate], list[str]]:
+    """Return counts and proportions of each arm, control first, and the contrasts of both.
+
+    `who` are the clients who were sorted and those who count as unchanged.
+    """
+    both, gone = who
     rows: list[Estimate] = []
     seen = arms.kept(both)
     for side in (0, 1):
@@ -365,9 +373,10 @@ def _by_arm(facts: Facts, found: Sorted, pre: FloatArray, both: Mask, arms: Arms
         )
         cluster = None if seen.cluster is None else seen.cluster[here]
         of_arm = replace(facts, n=int(here.sum()), clusters=None if cluster is None else len(np.unique(cluster)))
-        gone = _gone(arms.cluster, ~both & (arms.code == side))
-        rows += category_rows(of_arm, own, pre[both][here], gone, cluster=cluster, arm=f"{arms.term(side)}: ")
-    contrasts, notes = contrast_rows(facts, seen, found.category, found.shown, arms.kept(~both))
+        lost = _gone(arms.cluster, gone & (arms.code == side))
+        rows += category_rows(of_arm, own, pre[both][here], lost, cluster=cluster, arm=f"{arms.term(side)}: ")
+    applies = found.category != NOT_APPLICABLE
+    contrasts, notes = contrast_rows(facts, seen.kept(applies), found.category[applies], found.shown, arms.kept(gone))
     return [*rows, *contrasts], notes
 
 
