@@ -170,3 +170,21 @@ def test_one_group_is_tested_against_nothing_and_keeps_its_limits() -> None:
 def test_what_is_impossible_is_refused(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         call()
+
+
+TETRACHORIC = json.loads(
+    (Path(__file__).parents[1] / "reference" / "binary_effects" / "tetrachoric.json").read_text(encoding="utf-8")
+)
+
+
+def test_tetrachoric_correlation_is_that_of_maximum_likelihood() -> None:
+    """R's optim over cuts and correlation, with a numerical Hessian: 1e-6; psych stops at about 1e-4."""
+    a, b, c, d = np.array([entry["cells"] for entry in TETRACHORIC], dtype=float).T
+    found = sw.effects.tetrachoric_correlation(sw.effects.two_by_two(a, a + b, c, c + d))
+    assert found.estimate == pytest.approx([entry["rho"] for entry in TETRACHORIC], abs=1e-6)
+    assert found.variance == pytest.approx([entry["variance"] for entry in TETRACHORIC], rel=1e-5)
+    assert found.estimate == pytest.approx([entry["psych"] for entry in TETRACHORIC], abs=2e-4)
+    assert (found.conf_low < found.estimate).all()
+    assert ((found.p_value < 0.05) == ((found.conf_low > 0) | (found.conf_high < 0))).all()
+    with pytest.raises(DesignError, match="cell is empty"):
+        sw.effects.tetrachoric_correlation(sw.effects.two_by_two(0, 20, 4, 20))
