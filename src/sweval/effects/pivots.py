@@ -10,8 +10,8 @@ __all__ = ["generalized_interval"]
 
 FloatArray = NDArray[np.float64]
 
-_Z = np.linspace(-8.0, 8.0, 81)
-_WEIGHTS = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
+_NODES = ((0.3, 41), (1.0, 61), (2.0, 161), (np.inf, 641))
+"""Largest |b / SE| / sqrt(2 nu) -> nodes: the further SE / b lies from the spread of W, the finer the sum must be."""
 _STEPS = 100
 
 
@@ -60,31 +60,48 @@ def generalized_interval(
     0.095 0.780
     """
     parts = np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in (b, std_error, sd, nu, df)))
-    effect, error, unit, unit_df, error_df = (part.ravel()[:, None] for part in parts)
-    scale = _chi_quantile(special.ndtr(_Z), special.ndtr(-_Z), unit_df)
-    tail = (1 - conf_level) / 2
+    flat = [part.ravel()[:, None] for part in parts]
+    limits = np.empty((2, parts[0].size))
+    rough = np.abs(flat[0] / flat[1])[:, 0] / np.sqrt(2 * flat[3][:, 0])
+    least = -1.0
+    for most, nodes in _NODES:
+        chosen = np.flatnonzero((rough > least) & (rough <= most))
+        if chosen.size:
+            limits[:, chosen] = _solve(*(part[chosen] for part in flat), nodes=nodes, tail=(1 - conf_level) / 2)
+        least = most
+    return limits[0].reshape(parts[0].shape), limits[1].reshape(parts[0].shape)
+
+
+def _solve(
+    effect: FloatArray, error: FloatArray, unit: FloatArray, unit_df: FloatArray, error_df: FloatArray, *,
+    nodes: int, tail: float,
+) -> FloatArray:  # fmt: skip
+    """Return both limits of columns of numbers, by Newton steps kept inside a bracket."""
+    z = np.linspace(-8.0, 8.0, nodes)
+    weights = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
+    scale = _chi_quantile(special.ndtr(z), special.ndtr(-z), unit_df)
     reach = np.abs(effect) + _t_quantile(tail / 4, error_df) * error
     widest = (_chi_quantile(np.array(1 - tail / 4), np.array(tail / 4), unit_df) * reach / unit)[:, 0]
-
-    def below(limit: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the chance that R stays below the limit, and its derivative."""
-        slope = unit / (scale * error)
-        t = limit[:, None] * slope - effect / error
-        return _t_distribution(t, error_df) @ _WEIGHTS, (_t_density(t, error_df) * slope) @ _WEIGHTS
-
+    near = _t_quantile(tail, error_df) * np.hypot(error, effect / np.sqrt(2 * unit_df)) / unit
     limits = []
-    for level in (tail, 1 - tail):
-        low, high, limit = -widest, widest.copy(), (effect / unit)[:, 0]
+    for level, side in ((tail, -1), (1 - tail, 1)):
+        limit = np.clip((effect / unit + side * near)[:, 0], -widest, widest)
+        low, high, left = -widest, widest.copy(), np.arange(limit.size)
         for _ in range(_STEPS):
-            reached, slope = below(limit)
-            low, high = np.where(reached < level, limit, low), np.where(reached < level, high, limit)
-            newton = limit - (reached - level) / np.maximum(slope, 1e-300)
-            inside = (newton >= low) & (newton <= high)
-            moved, limit = limit, np.where(inside, newton, (low + high) / 2)
-            if (np.abs(moved - limit) <= 1e-12 * widest).all():
+            now, slope = limit[left], unit[left] / (scale[left] * error[left])
+            t, df = now[:, None] * slope - (effect / error)[left], error_df[left]
+            below = _t_distribution(t, df) @ weights  # the chance that R stays below
+            density = (_t_density(t, df) * slope) @ weights
+            low[left] = np.where(below < level, now, low[left])
+            high[left] = np.where(below < level, high[left], now)
+            newton = now - (below - level) / np.maximum(density, 1e-300)
+            inside = (newton >= low[left]) & (newton <= high[left])
+            limit[left] = np.where(inside, newton, (low[left] + high[left]) / 2)
+            left = left[np.abs(limit[left] - now) > 1e-12 * widest[left]]
+            if left.size == 0:
                 break
-        limits.append(limit.reshape(parts[0].shape))
-    return limits[0], limits[1]
+        limits.append(limit)
+    return np.array(limits)
 
 
 def _chi_quantile(p: FloatArray, upper: FloatArray, nu: FloatArray) -> FloatArray:
