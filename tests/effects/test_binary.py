@@ -293,6 +293,7 @@ def test_clusters_widen_and_give_t() -> None:
         ({"design_effect": 0.5}, "1 or more"),
         ({"design_effect": 2.0}, "number of clusters"),
         ({"design_effect": 2.0, "clusters": 2}, "3 or more"),
+        ({"design_effect": 30.0, "clusters": 4}, "less than two independent clients"),
     ],
 )
 def test_what_is_no_table_is_refused(wrong: dict[str, Any], words: str) -> None:

@@ -164,3 +164,26 @@ def test_skewed_quartiles_are_refused_unless_told_otherwise() -> None:
 def test_impossible_numbers_are_refused(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(DesignError, match=words):
         call()
+
+
+@given(n1=st.integers(2, 80), n2=st.integers(2, 80), share1=st.floats(0.02, 0.98), share2=st.floats(0.02, 0.98))
+def test_counts_come_back_from_their_margins(n1: int, n2: int, share1: float, share2: float) -> None:
+    x1, x2 = min(max(round(share1 * n1), 1), n1 - 1), min(max(round(share2 * n2), 1), n2 - 1)
+    ratio = x1 * (n2 - x2) / ((n1 - x1) * x2)
+    phi = float(sw.effects.phi_coefficient(sw.effects.two_by_two(x1, n1, x2, n2)).estimate)
+    for how in ({"odds_ratio": ratio}, {"phi": phi}):
+        table = sw.effects.two_by_two_from_margins(n1, n2, x1 + x2, **how)
+        assert (float(table.events_treated), float(table.events_control)) == (x1, x2)
+
+
+def test_impossible_margins_are_refused() -> None:
+    for how, words in (
+        ({}, "not both"),
+        ({"odds_ratio": 2, "phi": 0.2}, "not both"),
+        ({"phi": 0.9}, "impossible"),
+        ({"odds_ratio": -1}, "above 0"),
+    ):
+        with pytest.raises(DesignError, match=words):
+            sw.effects.two_by_two_from_margins(40, 20, 10, **how)
+    with pytest.raises(DesignError, match="between 0"):
+        sw.effects.two_by_two_from_margins(40, 20, 60, odds_ratio=2)

@@ -240,6 +240,9 @@ def two_by_two(
     refuse((x1 > n1) | (x2 > n2), "there are more events than clients in an arm")
     refuse(inflation < 1, "a design effect is 1 or more", where="design_effect")
     refuse((number < 3) | (number != np.floor(number)), "clusters is a whole number of 3 or more", where="clusters")
+    refuse(
+        (n1 + n2) / inflation < 2, "the design effect leaves less than two independent clients", where="design_effect"
+    )
     if clusters is None:
         refuse(inflation > 1, "a design effect needs the number of clusters, for with few of them intervals are wider")
     return TwoByTwo(
