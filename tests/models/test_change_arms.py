@@ -10,7 +10,9 @@ import pytest
 
 import sweval as sw
 from sweval.errors import DesignError
+from sweval.reporting.sentences import yes_no_sentences
 from sweval.reporting.tables import tables
+from sweval.result import Result
 
 
 def program(n: int = 96, *, clusters: int = 12, seed: int = 3, lost: float = 0.12) -> pd.DataFrame:
@@ -179,17 +181,51 @@ def test_one_cluster_or_one_client_in_an_arm_is_refused() -> None:
         design().fit(few, "post", better="lower")
 
 
-def test_small_counts_cannot_be_worked_out_from_the_tables_of_a_report() -> None:
-    """A category of fewer than 11 in one arm: no other count of it, no risk and no ratio is printed."""
+def shown(result: Result, small_cells: int) -> dict[str, Any]:
+    return {table.name: table for table in tables(result.tidy(), small_cells=small_cells)}
+
+
+def test_few_who_recovered_cannot_be_worked_out_from_the_tables_of_a_report() -> None:
+    """Fewer than 11 recovered in one arm: no other count of it, no risk and no ratio is printed."""
     result = design(name="Program").fit(program(), "post", better="lower")
-    shown = {table.name: table for table in tables(result.tidy(), small_cells=11)}
-    counts = [row.cells[3].text for row in shown["change"].rows if "before" not in row.cells[2].text]
+    assert 0 < result.effect("count", term="arm[usual]: recovered").estimate < 11
+    found = shown(result, 11)
+    counts = [row.cells[3].text for row in found["change"].rows if "before" not in row.cells[2].text]
     assert set(counts) <= {"<11", "withheld"}
     assert "<11" in counts
-    assert "risks" not in shown
-    assert {row.cells[2].text for row in shown["contrasts"].rows} == {"risk difference", "number needed to treat"}
-    assert {row.cells[1].text for row in shown["contrasts"].rows} == {"program against usual"}
-    everything = {table.name: table for table in tables(result.tidy(), small_cells=0)}
-    assert "risks" in everything
-    assert {row.cells[1].text for row in everything["change"].rows} == {"usual", "program"}
-    assert "odds ratio" in {row.cells[2].text for row in everything["contrasts"].rows}
+    assert "risks" not in found
+    assert {row.cells[2].text for row in found["contrasts"].rows} == {"risk difference", "number needed to treat"}
+    assert {row.cells[1].text for row in found["contrasts"].rows} == {"program against usual"}
+    said = " ".join(yes_no_sentences(result.tidy(), small_cells=11))
+    assert "more times in 100" in said
+    assert ' and "usual" ' not in said  # no risk of either arm
+    assert ' and "usual" ' in " ".join(yes_no_sentences(result.tidy(), small_cells=0))
+
+
+def test_few_who_got_worse_cannot_be_worked_out_from_the_risks() -> None:
+    """Risks tell how many improved or better and so the sum of the rest: of the rest two counts are hidden, not one."""
+    frame = program(900, clusters=12, lost=0.0)
+    frame["post"] = np.minimum(frame["post"], frame["pre"] + 1)
+    worse = np.flatnonzero((frame["arm"] == "program") & frame["pre"].between(12, 15))[:4]
+    frame.loc[worse, "post"] = frame.loc[worse, "pre"] + 9
+    result = design(name="Program").fit(frame, "post", better="lower")
+    assert result.effect("count", term="arm[program]: deteriorated").estimate == 4
+    found = shown(result, 11)
+    counts = {row.cells[2].text: row.cells[3].text for row in found["change"].rows if row.cells[1].text == "program"}
+    assert counts["reliably worse"] == "<11"
+    assert counts["no reliable change"] == "withheld"
+    assert int(counts["recovered"]) == result.effect("count", term="arm[program]: recovered").estimate
+    assert "risks" in found
+    assert "odds ratio" in {row.cells[2].text for row in found["contrasts"].rows}
+
+
+def test_all_counts_stand_in_the_tables_where_none_is_to_be_hidden() -> None:
+    result = design(name="Program").fit(program(), "post", better="lower")
+    found = shown(result, 0)
+    assert "risks" in found
+    assert [row.cells[1].text for row in found["change"].rows] == ["usual"] * 6 + ["program"] * 6
+    assert "odds ratio" in {row.cells[2].text for row in found["contrasts"].rows}
+    for row in found["change"].rows[:5]:
+        name = {"reliably improved": "improved", "no reliable change": "unchanged", "reliably worse": "deteriorated"}
+        term = name.get(row.cells[2].text, "harmed" if "across" in row.cells[2].text else row.cells[2].text)
+        assert int(row.cells[3].text) == result.effect("count", term=f"arm[usual]: {term}").estimate

@@ -34,6 +34,7 @@ _COUNT, _SHARE, _SHARE_OF_ALL, _BEFORE, _THRESHOLD = CHANGE = (
 _FUNCTIONAL_BEFORE = "functional before"
 _EVENTS = (": recovered", ": improved or better")
 _TELLING = ("events", "risk", "risk_ratio", "odds_ratio")
+_UPPER = ("recovered", "improved")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +50,19 @@ class _Group:
         """Return how many clients each category has."""
         return {name: int(found[_COUNT]["estimate"]) for name, found in self.terms.items() if _COUNT in found}
 
-    def hidden(self, small_cells: int) -> tuple[set[str], set[str]]:
-        """Return the categories with fewer clients than may be shown, and those to withhold beside them."""
-        counts = self.counts()
-        small = {name for name, count in counts.items() if 0 < count < small_cells}
-        return small, withheld_counts({name: count for name, count in counts.items() if count}, small_cells)
+    def small(self, small_cells: int) -> set[str]:
+        """Return the categories with fewer clients than may be shown."""
+        return {name for name, count in self.counts().items() if 0 < count < small_cells}
+
+    def beside(self, small_cells: int) -> set[str]:
+        """Return what to withhold beside one small count: the smallest other, where all together are known.
+
+        In an arm how many recovered and how many improved are known from the risks, so it is another of the rest.
+        """
+        there: dict[str, int | None] = {name: count for name, count in self.counts().items() if count}
+        rest = {name: count for name, count in there.items() if name not in _UPPER}
+        alone = len(self.small(small_cells)) == 1 and set(rest) <= self.small(small_cells)
+        return withheld_counts(there if self.arm is None or alone else rest, small_cells)
 
 
 def category_in_words(name: str, words: Language, *, reliable: bool) -> str:
@@ -85,7 +94,7 @@ def change_table(rows: list[Record], words: Language, small_cells: int) -> Table
     groups = _groups(rows)
     compared = _secret(groups, small_cells)
     for group in groups:
-        small, beside = group.hidden(small_cells)
+        small, beside = group.small(small_cells), group.beside(small_cells)
         if (group.comparison, group.outcome) in compared:
             beside = set(group.counts()) - small
             notes.append(words.say("table.change_arms_note", limit=small_cells))
@@ -116,8 +125,8 @@ def change_table(rows: list[Record], words: Language, small_cells: int) -> Table
 def without_secret_events(rows: list[Record], small_cells: int) -> list[Record]:
     """Leave out events of arms and ratios of their risks, and blank the risks, where they would give counts away.
 
-    How many recovered, and how many improved or better, are sums of categories, some of which are too small to be
-    shown. The risk differences stay, and beside them no count of any category does.
+    How many recovered, and how many improved or better, are sums of the categories of those who did well. Where one of
+    these is too small to be shown only the risk differences stay, and beside them no count of any category does.
     """
     groups = _groups([row for row in rows if row["measure"] in CHANGE])
     secret = {(name, f"{outcome}{event}") for name, outcome in _secret(groups, small_cells) for event in _EVENTS}
@@ -131,8 +140,12 @@ def without_secret_events(rows: list[Record], small_cells: int) -> list[Record]:
 
 
 def _secret(groups: list[_Group], small_cells: int) -> set[tuple[str | None, str | None]]:
-    """Return the analyses with arms in which a category of any arm has fewer clients than may be shown."""
-    return {(group.comparison, group.outcome) for group in groups if group.arm and any(group.hidden(small_cells))}
+    """Return the analyses with arms in which fewer clients of an arm recovered, or improved, than may be shown."""
+    return {
+        (group.comparison, group.outcome)
+        for group in groups
+        if group.arm and group.small(small_cells).intersection(_UPPER)
+    }
 
 
 def _groups(rows: list[Record]) -> list[_Group]:

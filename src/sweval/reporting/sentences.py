@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sweval.effects.translation import BETWEEN_CASES
 from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record, level_of
+from sweval.reporting.change_table import without_secret_events
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.of_hundred import people, people_change
 from sweval.reporting.tables import block, by_side, design_in_words, records, service_in_words, side
@@ -53,7 +54,7 @@ def effect_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: i
 def yes_no_sentences(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> tuple[str, ...]:
     """Say every risk difference in words, with the number needed to treat; parameters as in `effect_sentences`."""
     words = load_language(language)
-    rows = [row for row in records(tidy) if block(row) == "yes_no"]
+    rows = [row for row in without_secret_events(records(tidy), small_cells) if block(row) == "yes_no"]
     said = []
     for row, found in risk_sentences(rows, words, small_cells):
         common = facts_of(row, words, small_cells) | found

@@ -172,7 +172,7 @@ def risk_sentences(rows: list[Record], words: Language, small_cells: int) -> Ite
                 "high": in_hundred(row["conf_high"], words),
             }
             risks = [family.groups.get(name or "", {}).get("risk") for name in (term, family.reference)]
-            if not small and all(risk is not None for risk in risks):
+            if not small and all(risk is not None and risk["estimate"] is not None for risk in risks):
                 treated, control = (words.number(100 * risk["estimate"], 1) for risk in risks if risk is not None)
                 said |= {"treated_risk": treated, "control_risk": control}
             needed = [r for r in family.contrasts if r["measure"] == "nnt" and r["term"] == row["term"]]
