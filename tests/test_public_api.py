@@ -22,6 +22,7 @@ PUBLIC = [
     "Result",
     "Study",
     "SwevalError",
+    "Synthesis",
     "TwoGroup",
     "__version__",
     "agreement",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sweval.models.partially_nested import PartiallyNested as PartiallyNested
     from sweval.models.pre_post import PrePost as PrePost
     from sweval.models.reliable_change import ReliableChange as ReliableChange
+    from sweval.models.synthesis import Synthesis as Synthesis
     from sweval.models.two_group import TwoGroup as TwoGroup
     from sweval.reporting import plots as plots
     from sweval.reporting.report import report as report

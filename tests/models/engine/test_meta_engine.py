@@ -16,6 +16,7 @@ from sweval.models.engine.meta.correlated_weights import correlated_weights
 from sweval.models.engine.meta.likelihood import evaluate
 from sweval.models.engine.meta.multilevel import MultilevelFit, multilevel
 from sweval.models.engine.meta.robust import KINDS, robust_covariance
+from sweval.models.engine.meta.rotated import rotated
 from sweval.models.engine.meta.summaries import aggregate, component_interval, i_squared
 
 FOLDER = Path(__file__).parents[2] / "reference" / "meta"
@@ -262,6 +263,25 @@ def test_derivatives() -> None:
     np.testing.assert_allclose(evaluate(at, fit.batches, fit.U, method="REML").expected, expected, rtol=1e-9)
 
 
+def test_the_quick_way_equals_the_general_one() -> None:
+    """Study and effect levels without a matrix per study: value and every derivative, for each set of levels."""
+    data, rows = first()
+    X, y = np.column_stack([np.ones(len(data)), data["rct"], data["year"]]), data["yi"].to_numpy()
+    study, effect = nested(data)
+    for parts in ((study, effect), (effect, study), (study,), (effect,), ()):
+        fit = multilevel(y, sampling(data), X, parts)
+        quick = rotated(fit.batches, fit.U, len(parts))
+        assert quick is not None
+        for method in ("REML", "ML"):
+            for at in (np.array([0.03, 0.05]), np.array([0.0, 0.2])):
+                one = evaluate(at[: len(parts)], fit.batches, fit.U, method=method)  # type: ignore[arg-type]
+                two = quick.evaluate(at[: len(parts)], method=method)  # type: ignore[arg-type]
+                for name in ("deviance", "gradient", "observed", "expected", "coefficients", "phi", "distance"):
+                    np.testing.assert_allclose(getattr(two, name), getattr(one, name), rtol=1e-9, err_msg=name)
+    crossing = Component(name="scale", codes=rows % 5)
+    assert rotated(multilevel(y, sampling(data), X, (study, crossing)).batches, fit.U, 2) is None
+
+
 def test_no_search_ends_below_the_maximum() -> None:
     """40 small syntheses, many with a variance of zero: never worse than the best of a grid."""
     rng = np.random.default_rng(3)
@@ -309,7 +329,7 @@ REFUSED = {
     "rho of one": ({"rho": 1.0}, "rho is 1; it must be 0 or more and below 1"),
     "too few effects": ({"X": np.eye(4)}, "4 effects for 4 coefficients"),
     "one effect per study": ({"study": [0, 1, 2, 3]}, '"study" and "effect" cannot be told apart'),
-    "one study": ({"study": [0, 0, 0, 0]}, "only one study"),
+    "one study": ({"study": [0, 0, 0, 0]}, 'variance of "study" cannot be seen'),
 }
 
 

@@ -57,6 +57,12 @@ d$team <- (as.integer(factor(d$study)) * 3) %% 11
 m <- best(function(ct) rma.mv(yi, V, mods = ~level, random = ~1 | study/row, data = d, control = ct))
 s <- coef_test(m, vcov = "CR2", cluster = d$team)
 out$team <- list(se = s$SE, df = s$df)
+# subgroup correlated effects: errors and effects of different groups are independent
+VS <- vcalc(vi, cluster = study, subgroup = level, obs = es, rho = .6, data = d)
+m <- best(function(ct) rma.mv(yi, VS, mods = ~0 + level, random = ~level | study, struct = "DIAG", data = d, control = ct))
+s <- coef_test(m, vcov = "CR2", cluster = d$study)
+out$sce_published <- c(put(m), list(robust_se = s$SE, df = s$df))
+
 # shares of variance, intervals of variance components, averages of studies
 m <- best(function(ct) rma.mv(yi, V, random = ~1 | study/row, data = d, control = ct))
 W <- solve(V); X <- model.matrix(m); P <- W - W %*% X %*% solve(t(X) %*% W %*% X) %*% t(X) %*% W

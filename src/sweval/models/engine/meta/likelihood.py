@@ -84,7 +84,7 @@ def evaluate(sigma2: Array, batches: tuple[Batch, ...], U: Array, *, method: Met
             for other in range(k + 1):
                 B[k, other] += _summed(GWu[k], W @ GWu[other])
                 traces[k, other] += float(np.einsum("jab,jba->", WG[k], WG[other]))
-    return _value(C, A, _full(B), trace, _full(traces), log_det, method)
+    return assemble(C, A, _full(B), trace, _full(traces), log_det, method)
 
 
 def _summed(left: Array, right: Array) -> Array:
@@ -101,7 +101,7 @@ def _full(lower: Array) -> Array:
     return out
 
 
-def _value(C: Array, A: Array, B: Array, trace: Array, traces: Array, log_det: float, method: Method) -> Value:
+def assemble(C: Array, A: Array, B: Array, trace: Array, traces: Array, log_det: float, method: Method) -> Value:
     """Return value and derivatives from the cross-products of design and effects."""
     K, p = len(A), len(C) - 1
     phi = np.linalg.inv(C[:p, :p])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,15 @@ from scipy.special import chdtrc
 from sweval.errors import DesignError
 from sweval.models.engine.meta.blocks import Batch, Codes, Component, Sampling, batches_of, blocks_of
 from sweval.models.engine.meta.likelihood import Method, Value, evaluate
+from sweval.models.engine.meta.rotated import rotated
 from sweval.models.engine.ols import Array, centred_columns, constant_column, independent_columns
+
+Evaluator = Callable[[Array], Value]
 
 _MOST_STEPS = 200
 _CONVERGED = 1e-13
 """Squared length of the last step, in standard errors of the variance components."""
+_ROUNDING = 1e-10
 _APART = 1e-9
 
 
@@ -149,7 +154,10 @@ def multilevel(
     batches = batches_of(blocks_of(k, joined if cluster is None else [*joined, cluster]), sampling, components)
     _refuse_equal(batches, components)
     U = np.column_stack([Q, y])
-    best, sigma2, converged = _search(batches, U, method, _starts(y, sampling.variance, len(components), start))
+    likelihood = evaluator(batches, U, len(components), method)
+    starts = _starts(y, sampling.variance, len(components), start)
+    _refuse_confounded(likelihood, evaluator(batches, U, len(components), "ML"), starts[0], components)
+    best, sigma2, converged = _search(likelihood, starts)
     inverse = np.linalg.solve(R, np.eye(p))
     constant = k * np.log(2 * np.pi) if method == "ML" else (k - p) * np.log(2 * np.pi)
     q = evaluate(np.zeros(0), tuple(_without(batch) for batch in batches), U, method="ML").distance
@@ -197,6 +205,17 @@ def _refuse_equal(batches: tuple[Batch, ...], components: tuple[Component, ...])
         )
 
 
+def _refuse_confounded(likelihood: Evaluator, full: Evaluator, at: Array, components: tuple[Component, ...]) -> None:
+    """Refuse a component of which the coefficients leave nothing to see."""
+    left, whole = np.diag(likelihood(at).expected), np.diag(full(at).expected)
+    for component, part, total in zip(components, left, whole, strict=True):
+        if part < 1e-8 * total:
+            raise DesignError(
+                f'the variance of "{component.name}" cannot be seen: there is one group, or moderators tell all apart.',
+                fix="Leave this level out, or moderators that tell every group apart.",
+            )
+
+
 def _without(batch: Batch) -> Batch:
     """Return the blocks without random effects."""
     return Batch(rows=batch.rows, V=batch.V, same=batch.same[:0], label=batch.label)
@@ -209,11 +228,19 @@ def _starts(y: Array, v: Array, K: int, start: Array | None) -> list[Array]:
     return [first, *(spread * (0.05 + 0.9 * np.eye(K)[k]) for k in range(K) if K > 1)]
 
 
-def _search(batches: tuple[Batch, ...], U: Array, method: Method, starts: list[Array]) -> tuple[Value, Array, bool]:
+def evaluator(batches: tuple[Batch, ...], U: Array, components: int, method: Method) -> Evaluator:
+    """Return the likelihood as a function of the variance components, by the quickest way that the levels allow."""
+    quick = rotated(batches, U, components)
+    if quick is not None:
+        return lambda sigma2: quick.evaluate(sigma2, method=method)
+    return lambda sigma2: evaluate(sigma2, batches, U, method=method)
+
+
+def _search(likelihood: Evaluator, starts: list[Array]) -> tuple[Value, Array, bool]:
     """Return the best maximum; further starts are tried where the first ends at a component of zero."""
     found: tuple[Value, Array, bool] | None = None
     for start in starts:
-        value, sigma2, converged = climb(batches, U, method, start)
+        value, sigma2, converged = climb(likelihood, start)
         if found is None or value.deviance < found[0].deviance - 1e-9:
             found = value, sigma2, converged
         if converged and (sigma2 > 0).all():
@@ -223,27 +250,29 @@ def _search(batches: tuple[Batch, ...], U: Array, method: Method, starts: list[A
     return found
 
 
-def climb(batches: tuple[Batch, ...], U: Array, method: Method, sigma2: Array) -> tuple[Value, Array, bool]:
-    """Follow projected Newton steps down the deviance."""
-    value = evaluate(sigma2, batches, U, method=method)
-    if not len(sigma2):
+def climb(likelihood: Evaluator, sigma2: Array, *, held: int | None = None) -> tuple[Value, Array, bool]:
+    """Follow projected Newton steps down the deviance, all the way with the component `held` as it is."""
+    value = likelihood(sigma2)
+    moving = np.arange(len(sigma2)) != held
+    if not moving.any():
         return value, sigma2, True
     floor = 1e-14 * float(sigma2.sum())
     for _ in range(_MOST_STEPS):
-        free = (sigma2 > 0) | (value.gradient < 0)
+        free = ((sigma2 > 0) | (value.gradient < 0)) & moving
         step, length = _newton_step(value, free)
         if length < _CONVERGED:
             return value, sigma2, True
         size = 1.0
         while True:
             proposal = np.maximum(sigma2 + size * step, 0.0)
-            proposal[proposal < floor] = 0.0
-            there = evaluate(proposal, batches, U, method=method)
-            if there.deviance <= value.deviance - 1e-4 * float(value.gradient @ (sigma2 - proposal)):
+            proposal[(proposal < floor) & moving] = 0.0
+            there = likelihood(proposal)
+            near = length < _ROUNDING * max(abs(value.deviance), 1.0)  # the deviance has no digits left, slopes have
+            if near or there.deviance <= value.deviance - 1e-4 * float(value.gradient @ (sigma2 - proposal)):
                 break
             size /= 2
-            if size < 1e-10:  # rounding: nothing lower lies this way
-                return value, sigma2, length < 1e-8
+            if size < 1e-10:
+                return value, sigma2, False
         sigma2, value = proposal, there
     return value, sigma2, False
 

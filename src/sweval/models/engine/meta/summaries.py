@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtri
 
-from sweval.models.engine.meta.blocks import Batch, Codes, Sampling, batches_of, blocks_of
-from sweval.models.engine.meta.multilevel import MultilevelFit, climb
+from sweval.models.engine.meta.blocks import Codes, Sampling, batches_of, blocks_of
+from sweval.models.engine.meta.multilevel import MultilevelFit, climb, evaluator
 from sweval.models.engine.ols import Array
 
 
@@ -42,8 +42,17 @@ def component_interval(fit: MultilevelFit, component: int, *, conf_level: float 
     All other components and the coefficients are estimated anew at every value. The upper limit is NaN where none is
     found below a thousand times the largest variance in sight.
     """
-    others = [k for k in range(len(fit.sigma2)) if k != component]
-    profile = _profile(fit, component, others)
+    likelihood = evaluator(fit.batches, fit.U, len(fit.sigma2), fit.method)
+    last = fit.sigma2.copy()
+    floor = 1e-4 * max(float(fit.sigma2.sum()), 1e-8)
+
+    def profile(value: float) -> float:
+        nonlocal last
+        start = np.maximum(last, floor)
+        start[component] = value
+        best, last, _ = climb(likelihood, start, held=component)
+        return best.deviance
+
     target = profile(float(fit.sigma2[component])) + float(chdtri(1, 1 - conf_level))
 
     def above(value: float) -> float:
@@ -61,30 +70,7 @@ def component_interval(fit: MultilevelFit, component: int, *, conf_level: float 
 
 
 def _root(function: Callable[[float], float], low: float, high: float, scale: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-10 * scale, rtol=1e-10))
-
-
-def _profile(fit: MultilevelFit, component: int, others: list[int]) -> Callable[[float], float]:
-    """Return the deviance as a function of one component, the others at their best."""
-    last = fit.sigma2[others]
-
-    def deviance(value: float) -> float:
-        nonlocal last
-        batches = tuple(
-            Batch(
-                rows=batch.rows,
-                V=batch.V + value * batch.same[component],
-                same=batch.same[others],
-                label=batch.label,
-            )
-            for batch in fit.batches
-        )
-        floor = 1e-4 * max(float(fit.sigma2.sum()), 1e-8)
-        best, sigma2, _ = climb(batches, fit.U, fit.method, np.maximum(last, floor))
-        last = sigma2
-        return best.deviance
-
-    return deviance
+    return float(brentq(function, low, high, xtol=1e-7 * scale, rtol=1e-7))
 
 
 def aggregate(y: Array, sampling: Sampling, group: Codes) -> tuple[Array, Array, NDArray[np.intp]]:
