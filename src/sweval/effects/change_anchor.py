@@ -232,7 +232,7 @@ def anchor_within(pre: ArrayLike, post: ArrayLike, *, mid: float, better: str, c
     --------
     >>> row = anchor_within([20, 14, 25, 18], [9, 8, 13, 10], mid=5, better="lower")
     >>> round(row.estimate, 2), row.method.split("; ")[-1]
-    (-9.25, 'large clinically significant effect')
+    (-9.25, 'probably clinically significant effect')
     """
     before, after = pairs(pre, post, name="anchor_within")
     change = after - before
@@ -275,7 +275,7 @@ def anchor_between(
     --------
     >>> row = anchor_between([9, 8, 13, 10], [20, 14, 25, 18], mid=5, better="lower")
     >>> round(row.estimate, 2), round(row.df, 2), row.method.split("; ")[-1]
-    (-9.25, 4.29, 'probably clinically significant effect')
+    (-9.25, 4.28, 'probably clinically significant effect')
     """
     one, other = varying(treated, name="treated"), varying(control, name="control")
     parts = np.array([one.var(ddof=1) / one.size, other.var(ddof=1) / other.size])
