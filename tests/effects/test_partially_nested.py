@@ -63,3 +63,19 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any], words: str) -> N
 def test_factors_refuse_one_group() -> None:
     with pytest.raises(DesignError, match="more than one group"):
         sw.effects.partially_nested_factors(n_treated=8, n_control=10, group_size=8, icc=0.1)
+
+
+def test_reported_variances_are_corrected_as_vivecampbell_does_without_its_rounding() -> None:
+    """vgt_smd_1armcluster(84, 71, 7, ICC = .1, g = .31): groups modelled, and gain scores without."""
+    layout = {"n_treated": 84, "n_control": 71, "group_size": 7, "icc": 0.1}
+    sizes = 1 / 84 + 1 / 71
+    post = sw.effects.partially_nested_variance(0.31, weight_variance=sizes, **layout, groups_modelled=True)
+    assert float(post.variance) == pytest.approx(0.0250237207451729, rel=1e-12)
+    assert float(post.weight_variance) == pytest.approx(0.0246982987248107, rel=1e-12)
+    gain = sw.effects.partially_nested_variance(0.31, weight_variance=0.8 * sizes, **layout)
+    assert float(gain.variance) == pytest.approx(0.02570436232888, rel=1e-12)
+    coefficient = sw.effects.partially_nested_variance(0.31, weight_variance=(1.9 / 9.4) ** 2, **layout, covariates=4)
+    assert float(coefficient.variance) == pytest.approx(0.0502046624456152, rel=1e-12)
+    assert float(coefficient.df) == pytest.approx(143.654421008521, rel=1e-12)
+    with pytest.raises(DesignError, match="more persons than covariates"):
+        sw.effects.partially_nested_variance(0.31, weight_variance=sizes, **layout, covariates=200)
