@@ -316,7 +316,10 @@ def test_u3_keeps_its_level_and_says_when_it_has_none() -> None:
     assert held >= 0.913 * 300
     coarse = sw.effects.cohens_u3_nonparametric([1, 2, 2, 2, 3], [1, 1, 2, 2, 3])
     assert coarse.conf_low is coarse.conf_high is coarse.conf_level is None
-    assert "50% of all scores equal the median" in coarse.method
+    assert "50% of all scores equal the median and there are 3 different values" in coarse.method
+    categories = sw.effects.cohens_u3_nonparametric([1, 1, 2, 4, 5, 5, 5], [1, 1, 1, 2, 3, 5, 2, 2])
+    assert "7% of all scores" in categories.method
+    assert categories.conf_low is None
 
 
 def test_matched_pairs() -> None:
