@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, level, phase_pair
@@ -38,7 +38,7 @@ def nonoverlap_of_all_pairs(
     better: str = "higher",
     std_error: StandardError = "unbiased",
     conf_level: float = 0.95,
-    phi: float = 0.0,
+    phi: ArrayLike = 0.0,
 ) -> CaseEffect:
     """Return NAP: how often a treated measurement is better than one of the baseline, ties counting one half.
 
@@ -56,8 +56,8 @@ def nonoverlap_of_all_pairs(
     conf_level
         Of the score interval.
     phi
-        Autocorrelation to allow for: standard error and interval are those of series that are (1 - phi)/(1 + phi)
-        times as long. The estimate stays.
+        Autocorrelation to allow for, one number or one per case: standard error and interval are those of series that
+        are (1 - phi)/(1 + phi) times as long. The estimate stays.
 
     Returns
     -------
@@ -75,7 +75,9 @@ def nonoverlap_of_all_pairs(
     Parker and Vannest (2009), doi:10.1016/j.beth.2008.10.006. With NAP cut off at 1/(2mn) from 0 and 1, and Q1, Q2, X
     the mean squared deviations of rows, columns and cells of the m x n comparisons, the unbiased variance is
     [NAP(1 - NAP) + n Q1 + m Q2 - 2X] / [(m - 1)(n - 1)]. The interval is Newcombe's (2006, doi:10.1002/sim.2324)
-    method 5 with h = (m + n)/2 - 1; it always lies within 0 and 1.
+    method 5 with h = (m + n)/2 - 1; it always lies within 0 and 1. With 5 to 20 independent measurements per phase 95%
+    intervals hold the truth in .94 of simulated cases or more, but in .89 where a treated phase of 5, after a baseline
+    of 20, spreads twice as widely (tests/simulation/single_case.py).
 
     Examples
     --------
@@ -96,7 +98,7 @@ def tau_nonoverlap(
     better: str = "higher",
     std_error: StandardError = "unbiased",
     conf_level: float = 0.95,
-    phi: float = 0.0,
+    phi: ArrayLike = 0.0,
 ) -> CaseEffect:
     """Return Tau of baseline against treated phase: 2 NAP - 1, from -1 to 1, where 0 is chance.
 
@@ -167,10 +169,11 @@ def rank_sum_test(baseline: Phase, treated: Phase, *, better: str = "higher") ->
 
 
 def nap_of(
-    pair: PhasePair, *, std_error: StandardError = "unbiased", conf_level: float = 0.95, phi: float = 0.0
+    pair: PhasePair, *, std_error: StandardError = "unbiased", conf_level: float = 0.95, phi: ArrayLike = 0.0
 ) -> CaseEffect:
     """Return NAP of phases that are arrays already."""
-    if not 0 <= phi < 1:
+    serial = np.asarray(phi, dtype=float)
+    if not ((serial >= 0) & (serial < 1)).all():
         raise DesignError("phi must lie between 0 (independent measurements) and 1, which is excluded.")
     m, n = pair.m, pair.n
     a, b = pair.baseline[:, :, None], pair.treated[:, None, :]
@@ -190,7 +193,7 @@ def nap_of(
         else:
             v = (m + n + 1) / (12 * pairs)
         v = np.where((m > 1) & (n > 1) | (std_error == "null"), v, np.nan)
-    longer = (1 + phi) / (1 - phi)
+    longer = (1 + serial) / (1 - serial)
     low, high = score_limits(nap, m / longer, n / longer, conf_level=conf_level)
     return CaseEffect(
         estimate=pair.shaped(nap),
