@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sweval.data.datasets import datasets as datasets
     from sweval.data.read import read as read
     from sweval.errors import SwevalError as SwevalError
+    from sweval.models.base.reported import reported_effects as reported_effects
     from sweval.models.base.retest import retest as retest
     from sweval.models.cluster_robust import ClusterRobust as ClusterRobust
     from sweval.models.cluster_trial import ClusterTrial as ClusterTrial
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from sweval.models.partially_nested import PartiallyNested as PartiallyNested
     from sweval.models.pre_post import PrePost as PrePost
     from sweval.models.reliable_change import ReliableChange as ReliableChange
+    from sweval.models.single_case import SingleCase as SingleCase
     from sweval.models.synthesis import Synthesis as Synthesis
     from sweval.models.two_group import TwoGroup as TwoGroup
     from sweval.reporting import plots as plots
+    from sweval.reporting.in_words import in_words as in_words
     from sweval.reporting.report import report as report
     from sweval.result import Estimate as Estimate
     from sweval.result import Result as Result
@@ -55,6 +58,8 @@ _HOME = {
     "KeyAudit": "sweval.scoring.key_audit",
     "retest": "sweval.models.base.retest",
     "food_insecurity": "sweval.scoring.food_insecurity",
+    "reported_effects": "sweval.models.base.reported",
+    "in_words": "sweval.reporting.in_words",
     "report": "sweval.reporting.report",
     "Estimate": "sweval.result",
     "Result": "sweval.result",
