@@ -13,6 +13,7 @@ import pytest
 import sweval as sw
 from sweval.effects.between_case import between_case_fit
 from sweval.effects.between_case_data import CaseModel, case_data
+from sweval.effects.between_case_interval import VarianceParts, two_variance_interval
 from sweval.effects.between_case_moments import between_case_moments
 from sweval.effects.between_case_numbers import between_case_numbers
 from sweval.errors import DataError, DesignError
@@ -64,7 +65,7 @@ def test_numbers_of_lme_info(name: str) -> None:
         expected["theta"], **tolerance
     )
     assert [float(effect.conf_low), float(effect.conf_high)] == pytest.approx(expected["CI_noncentral"], **tolerance)
-    row = sw.effects.between_case_g(y, **columns, model=CaseModel(**PARITY))
+    row = sw.effects.between_case_g(y, **columns, model=CaseModel(interval="symmetric", **PARITY))
     assert [row.conf_low, row.conf_high] == pytest.approx(expected["CI_symmetric"], **tolerance)
     assert row.estimate == pytest.approx(expected["g_AB"], **tolerance)
 
@@ -226,6 +227,27 @@ def test_interval_and_p_value_agree_at_zero(interval: str) -> None:
             y + shift * phase, **columns, model=CaseModel(interval=interval), conf_level=1 - p
         )
         assert min(abs(float(limit.conf_low or 0)), abs(float(limit.conf_high or 0))) == pytest.approx(0, abs=1e-5)
+
+
+def test_limits_are_those_of_a_simulated_pivot() -> None:
+    """The sum over normal scores against half a million draws; both err by less than a hundredth of the width."""
+    rng = np.random.default_rng(1)
+    for level, cases, b, error in ((1.5, 3, 2.0, 0.4), (0.0, 4, 0.3, 0.5), (4.0, 8, -3.0, 0.2)):
+        c, within_df, df = 0.1, 60.0, 40.0
+        mean, cross = level + c, -c * 2 / within_df
+        parts = VarianceParts(
+            level=np.array([level]),
+            residual=np.ones(1),
+            level_spread=np.array([2 * mean**2 / (cases - 1) - c * cross]),
+            cross=np.array([cross]),
+            residual_spread=np.array([2 / within_df]),
+        )
+        low, high = two_variance_interval(np.array([b]), np.array([error]), np.array([df]), parts, conf_level=0.95)
+        within = within_df / rng.chisquare(within_df, 500_000)
+        between = mean * (cases - 1) / rng.chisquare(cases - 1, 500_000)
+        total = within + np.maximum(between - c * within, 0)
+        limits = np.quantile((b - error * rng.standard_t(df, 500_000)) / np.sqrt(total), [0.025, 0.975])
+        assert [float(low[0]), float(high[0])] == pytest.approx(limits.tolist(), abs=0.01 * float(np.ptp(limits)))
 
 
 def test_the_row_says_what_it_is() -> None:
@@ -419,17 +441,17 @@ def test_moments_take_correlations_from_elsewhere() -> None:
 
 
 def test_coverage_of_a_small_simulation() -> None:
-    """Five cases, 16 sessions, no autocorrelation, half the variance between cases: 1,500 designs, seed fixed.
+    """Five cases, 16 sessions, no autocorrelation, half the variance between cases: 1,000 designs, seed fixed.
 
-    The symmetric interval covered .95 in the long simulation (`tests/simulation/between_case.py`); three Monte Carlo
-    standard errors are .017. The bias of g there is below .01, of which one standard error is .008 here.
+    In the long simulation (`tests/simulation/between_case.py`) such designs were covered .95; three Monte Carlo
+    standard errors are .021 here. The bias of g is below .01 there, and its standard error .01 here.
     """
     y, columns = staggered(cases=5)
     data = case_data(y, columns["case"], columns["phase"], columns["time"])
     rng = np.random.default_rng(20)
-    level = np.sqrt(0.5) * rng.normal(size=(1500, 5))[:, data.case]
-    outcomes = level + np.sqrt(0.5) * rng.normal(size=(1500, len(y))) + data.treated
+    level = np.sqrt(0.5) * rng.normal(size=(1000, 5))[:, data.case]
+    outcomes = level + np.sqrt(0.5) * rng.normal(size=(1000, len(y))) + data.treated
     effect = between_case_numbers(outcomes, data, CaseModel()).effect
     covered = float(((effect.conf_low <= 1) & (effect.conf_high >= 1)).mean())
-    assert 0.93 <= covered <= 0.975
+    assert 0.929 <= covered <= 0.975
     assert float(effect.g.mean()) == pytest.approx(1, abs=0.03)

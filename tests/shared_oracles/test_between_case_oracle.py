@@ -68,7 +68,9 @@ def test_restricted_likelihood_of_scdhlm(name: str) -> None:
     assert [float(effect.g), float(effect.variance) ** 0.5] == pytest.approx([out["g_AB"], error], rel=rtol)
     if "CI_noncentral" in out:
         assert [float(effect.conf_low), float(effect.conf_high)] == pytest.approx(out["CI_noncentral"], rel=rtol)
-        row = sw.effects.between_case_g(y, **columns, model=CaseModel(j="approximate", random=random))
+        row = sw.effects.between_case_g(
+            y, **columns, model=CaseModel(j="approximate", random=random, interval="symmetric")
+        )
         assert [row.conf_low, row.conf_high] == pytest.approx(out["CI_symmetric"], rel=rtol)
         assert float(found.log_likelihood) == pytest.approx(out["logLik"], abs=1e-6)
     if "phi" in out:
@@ -127,7 +129,7 @@ def test_reversal_design_of_lambert() -> None:
     out, rtol = entry["outputs"], entry["rtol"]
     data = lambert()
     columns = {"case": data["case"], "phase": data["treatment"], "time": data["time"]}
-    found = between_case_fit(data["outcome"], **columns, model=CaseModel(j="approximate"))
+    found = between_case_fit(data["outcome"], **columns, model=CaseModel(j="approximate", interval="symmetric"))
     assert [float(found.rho), float(found.icc), float(found.effect.nu)] == pytest.approx(
         [out["Auto-correlation"], out["Intra-class correlation"], out["Degrees of freedom"]], rel=rtol
     )

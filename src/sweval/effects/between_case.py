@@ -74,7 +74,7 @@ def between_case_g(
     >>> y = np.repeat(rng.normal(20, 2, 4), 16) + 3 * (phase == "B") + rng.normal(0, 2, 64)
     >>> row = between_case_g(y, case=case, phase=phase, time=time)
     >>> print(f"{row.estimate:.2f} [{row.conf_low:.2f}, {row.conf_high:.2f}] {row.clusters} cases")
-    1.04 [0.32, 1.76] 4 cases
+    1.04 [0.37, 1.59] 4 cases
     """
     found = between_case_fit(
         outcome, case=case, phase=phase, time=time, cluster=cluster, better=better, model=model, conf_level=conf_level
@@ -122,6 +122,9 @@ def between_case_fit(
     with theta the variances of levels and residuals (and the autocorrelation), estimated by restricted maximum
     likelihood, and C the inverse of their information (Pustejovsky, Hedges & Shadish 2014, Journal of Educational and
     Behavioral Statistics 39, 368-393); then `standardize`.
+    The limits are those of `two_variance_interval` unless the model asks for others: 10,000 simulated designs of 3 to 8
+    cases were covered close to .95 by them, .88 to .95 by the noncentral t, .90 to .97 by g -+ t SE, which is twice as
+    wide at 3 cases and all but never finds an effect on its own (see "Between-case effects" in the documentation).
     Where variances or the autocorrelation end on a bound the same formulas hold there, as in those packages.
     """
     model = model or CaseModel()

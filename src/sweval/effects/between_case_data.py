@@ -18,7 +18,7 @@ IntArray = NDArray[np.intp]
 LEAST_CASES = 3
 OPTIONS = {
     "correlation": ("ar1", "independent"),
-    "interval": ("symmetric", "noncentral-t", "generalized"),
+    "interval": ("generalized", "noncentral-t", "symmetric"),
     "information": ("expected", "observed", "average"),
     "j": ("exact", "approximate"),
 }
@@ -48,8 +48,8 @@ class CaseModel:
     baseline
         The condition that is the baseline; by default the one that every case begins with.
     interval
-        "symmetric" (default): g -+ t SE. "noncentral-t" (Pustejovsky, Hedges & Shadish, 2014). "generalized": change
-        and standard deviation with degrees of freedom of their own.
+        "generalized" (default): the variances between and within cases and the error of the change keep distributions
+        of their own. "noncentral-t" (Pustejovsky, Hedges & Shadish, 2014). "symmetric": g -+ t SE, what scdhlm prints.
     information
         "expected" (default), "observed" or "average": from which the degrees of freedom of the total variance come.
     j
@@ -73,7 +73,7 @@ class CaseModel:
     start: float | None = None
     end: float | None = None
     baseline: str | None = None
-    interval: str = "symmetric"
+    interval: str = "generalized"
     information: str = "expected"
     j: str = "exact"
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from sweval.effects.between_case_data import CaseData, CaseModel, CaseTerms, case_terms
+from sweval.effects.between_case_interval import VarianceParts, two_variance_interval
 from sweval.effects.kernel import Standardized, standardize
 from sweval.errors import DesignError
+from sweval.models.engine.mixed import kenward_roger
 from sweval.models.engine.mixed.fit import mixed_fit
 from sweval.models.engine.mixed.levels import levels_of
 from sweval.models.engine.mixed.model import Factor, Residual
-from sweval.models.engine.mixed.variances import Variances
 from sweval.models.engine.ols import least_squares
 from sweval.models.engine.serial import serial_moments
 from sweval.models.engine.serial_fit import EDGE, serial_optimum, serial_variances
@@ -37,7 +38,8 @@ class BetweenCase:
     effect
         d, g, variance, limits, p-value and degrees of freedom.
     numerator, numerator_error, numerator_df
-        Change of the outcome in raw units, its standard error and the degrees of freedom of that.
+        Change of the outcome in raw units, its standard error (without Kenward & Roger's adjustment) and the degrees of
+        freedom of that.
     total_variance
         Variance between and within cases at baseline, when the effect is read.
     level_variance, residual_variance
@@ -81,11 +83,14 @@ class _Parts:
 
     b: FloatArray
     variance: FloatArray
+    adjusted: FloatArray
     df: FloatArray
-    total: FloatArray
-    level: FloatArray
     spread: FloatArray
+    level: FloatArray
     residual: FloatArray
+    level_spread: FloatArray
+    cross: FloatArray
+    residual_spread: FloatArray
     rho: FloatArray
     log_likelihood: FloatArray
     coefficients: FloatArray
@@ -108,18 +113,20 @@ def between_case_numbers(
                 for field in dataclasses.fields(_Parts)
             }
         )
-    total = np.sqrt(parts.total)
-    kappa, nu = np.sqrt(parts.variance / parts.total), 2 * parts.total**2 / parts.spread
-    own = model.interval == "generalized"
-    effect = standardize(
-        parts.b, total, nu=nu, kappa=kappa, df=parts.df if own else nu, conf_level=conf_level, separate=own
-    ).with_j(model.j)
+    variance = parts.level + parts.residual
+    nu = 2 * variance**2 / parts.spread
+    kappa = np.sqrt(parts.variance / variance)
+    effect = standardize(parts.b, np.sqrt(variance), nu=nu, kappa=kappa, df=nu, conf_level=conf_level).with_j(model.j)
+    if model.interval == "symmetric":
+        effect = _symmetric(effect, conf_level)
+    elif model.interval == "generalized":
+        effect = _generalized(effect, parts, conf_level)
     return BetweenCase(
-        effect=_symmetric(effect, conf_level) if model.interval == "symmetric" else effect,
+        effect=effect,
         numerator=parts.b,
         numerator_error=np.sqrt(parts.variance),
         numerator_df=parts.df,
-        total_variance=parts.total,
+        total_variance=variance,
         level_variance=parts.level,
         residual_variance=parts.residual,
         rho=parts.rho,
@@ -146,8 +153,10 @@ def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseM
     gamma, left = gamma + correction, left - correction @ line.Q.T
     scale = np.sqrt((left**2).sum(axis=1) / (n - p))
     _require_variation(left, line.Q, data.case)
-    W = np.concatenate([np.broadcast_to(line.Q, (len(outcomes), n, p)), (left / scale[:, None])[..., None]], axis=2)
-    found = serial_moments(W, data.case, data.time, random=True)
+    columns = np.concatenate(
+        [np.broadcast_to(line.Q, (len(outcomes), n, p)), (left / scale[:, None])[..., None]], axis=2
+    )
+    found = serial_moments(columns, data.case, data.time, random=True)
     independent = model.correlation == "independent"
     best = serial_optimum(found, reml=True, independent=independent)
     own = serial_variances(found, best, scale=scale, reml=True)
@@ -155,11 +164,16 @@ def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseM
     r = np.ones(3)
     r[1] = 0.0
     info = {"expected": own.expected, "observed": own.observed, "average": own.average}[model.information]
-    C, W_e = (np.linalg.inv(part[:, keep][:, :, keep]) for part in (info, own.expected))
+    C = np.asarray(np.linalg.inv(info[:, keep][:, :, keep]), dtype=np.float64)
+    W = np.asarray(np.linalg.inv(own.expected[:, keep][:, :, keep]), dtype=np.float64)
     h = np.linalg.solve(line.R.T, terms.contrast)
     variance = np.einsum("a,bac,c->b", h, own.phi, h)
     half = own.phi @ h
-    g = -np.einsum("ba,btac,bc->bt", half, own.P[:, keep], half)
+    P, Q, R = own.P[:, keep], own.Q[:, keep][:, :, keep], own.R[:, keep][:, :, keep]
+    g = -np.einsum("ba,btac,bc->bt", half, P, half)
+    inner = Q / 2 - (P @ own.phi[:, None])[:, :, None] @ P[:, None] - R / 4
+    bend = np.einsum("btu,btuac->bac", W, inner)
+    adjusted = variance + 2 * np.einsum("ba,bac,bc->b", half, bend, half)
     level = best.psi * own.sigma2
     nu = n - p
     constant = nu * (1 + np.log(2 * np.pi) - np.log(nu)) + 2 * np.log(np.abs(np.diag(line.R))).sum()
@@ -168,11 +182,14 @@ def _serial(outcomes: FloatArray, data: CaseData, terms: CaseTerms, model: CaseM
     return _Parts(
         b=coefficients @ terms.contrast,
         variance=variance,
-        df=2 * variance**2 / np.einsum("bt,btu,bu->b", g, W_e, g),
-        total=own.sigma2 + level,
-        level=level,
+        adjusted=np.maximum(adjusted, variance),
+        df=2 * variance**2 / np.einsum("bt,btu,bu->b", g, W, g),
         spread=np.einsum("t,btu,u->b", r[keep], C, r[keep]),
+        level=level,
         residual=own.sigma2,
+        level_spread=W[:, -1, -1],
+        cross=W[:, 0, -1],
+        residual_spread=W[:, 0, 0],
         rho=np.full(len(outcomes), np.nan) if independent else best.rho,
         log_likelihood=-(best.value + constant + 2 * nu * np.log(scale)) / 2,
         coefficients=coefficients,
@@ -213,19 +230,27 @@ def _mixed(y: FloatArray, data: CaseData, terms: CaseTerms, model: CaseModel) ->
     if fit.aliased:
         raise DesignError("the terms of the model repeat each other.", fix="Use trends of a lower degree.")
     own = fit.variances
-    r = np.concatenate([[1.0], [0.0] * ar1, *_level_weights(factors, residual)])
+    r = np.concatenate([[0.0], [0.0] * ar1, *_level_weights(factors, residual)])
+    first = np.eye(len(r))[0]
     info = {"expected": own.expected, "observed": own.observed, "average": own.average}[model.information]
-    spread = float(r @ _inverse(info) @ r)
-    variance = float(terms.contrast @ fit.covariance @ terms.contrast)
+    spread = float((r + first) @ _inverse(info) @ (r + first))
+    W = _inverse(own.expected)
+    h = np.linalg.solve(least_squares(y, terms.X).R.T, terms.contrast)
+    half = own.phi @ h
+    variance, g = float(h @ half), -np.einsum("a,tac,c->t", half, own.P, half)
+    phi, _ = kenward_roger.adjusted(own)
     levels = [float(matrix[0, 0]) for matrix in fit.covariances]
     return _Parts(
         b=np.array([terms.contrast @ fit.coefficients]),
         variance=np.array([variance]),
-        df=np.array([_numerator_df(own, fit._in_q(terms.contrast)[0])]),
-        total=np.array([sum(levels) + fit.residual_variances[0]]),
-        level=np.array([sum(levels)]),
+        adjusted=np.array([max(float(h @ phi @ h), variance)]),
+        df=np.array([2 * variance**2 / float(g @ W @ g)]),
         spread=np.array([spread]),
+        level=np.array([sum(levels)]),
         residual=np.array([fit.residual_variances[0]]),
+        level_spread=np.array([float(r @ W @ r)]),
+        cross=np.array([float(r @ W @ first)]),
+        residual_spread=np.array([W[0, 0]]),
         rho=np.array([np.nan if fit.correlation is None else fit.correlation]),
         log_likelihood=np.array([fit.log_likelihood]),
         coefficients=fit.coefficients[None],
@@ -247,14 +272,6 @@ def _level_weights(factors: list[Factor], residual: Residual) -> list[FloatArray
     return out
 
 
-def _numerator_df(own: Variances, h: FloatArray) -> float:
-    """Return Kenward & Roger's df of one contrast, which are Satterthwaite's at the expected information."""
-    half = own.phi @ h
-    variance = float(h @ half)
-    g = -np.einsum("a,tac,c->t", half, own.P, half)
-    return 2 * variance**2 / float(g @ _inverse(own.expected) @ g)
-
-
 def _inverse(info: FloatArray) -> FloatArray:
     """Return the inverse of an information matrix.
 
@@ -272,6 +289,34 @@ def _inverse(info: FloatArray) -> FloatArray:
         )
     out: FloatArray = np.linalg.inv(scaled) / np.outer(scale, scale)
     return out
+
+
+def _generalized(effect: Standardized, parts: _Parts, conf_level: float) -> Standardized:
+    """Return the effect with the limits of `two_variance_interval` and Kenward & Roger's test of the change."""
+    error = np.sqrt(parts.adjusted)
+    low, high = two_variance_interval(
+        parts.b,
+        error,
+        parts.df,
+        VarianceParts(
+            level=parts.level,
+            residual=parts.residual,
+            level_spread=parts.level_spread,
+            cross=parts.cross,
+            residual_spread=parts.residual_spread,
+        ),
+        conf_level=conf_level,
+    )
+    t = parts.b / error
+    return dataclasses.replace(
+        effect,
+        conf_low=low,
+        conf_high=high,
+        statistic=t,
+        df=parts.df,
+        p_value=2 * stdtr(parts.df, -np.abs(t)),
+        interval="generalized interval",
+    )
 
 
 def _symmetric(effect: Standardized, conf_level: float) -> Standardized:
