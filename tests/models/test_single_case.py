@@ -179,6 +179,15 @@ def test_randomised_starts_of_several_cases(families: pd.DataFrame) -> None:
         dataclasses.replace(design, least_phase=6).fit(families, "y", better="lower")
 
 
+def test_draws_are_among_the_sessions_planned() -> None:
+    """Weeks 2 and 9 were not counted: the start was drawn among ten weeks all the same."""
+    frame = series(("A", [4, np.nan, 5, 4]), ("B", [7, 8, 9, 7, np.nan, 8]))
+    design = dataclasses.replace(AB, randomized=True, least_phase=4)
+    row = design.fit(frame, "y", better="higher").effect("randomization_test")
+    assert row.p_value == pytest.approx(1 / 3)  # starts in week 5, 6, 7
+    assert "all 3 possible starts" in row.method
+
+
 def test_regression_of_each_case(families: pd.DataFrame) -> None:
     result = dataclasses.replace(AB, piecewise=True).fit(families, "y", better="lower")
     own = families[families.id == "family 2"]

@@ -49,6 +49,9 @@ class Sessions:
         Number of the phase pair of each session, -1 where its phase has no partner.
     pair_case
         Case of each pair.
+    planned_case, planned_treated, planned_seen
+        The sessions that were planned, those without a value too: their case, whether treated, and whether seen. Sorted
+        alike; the seen ones are the sessions above.
     rows
         Rows of the data before anything was left out.
     notes
@@ -62,6 +65,9 @@ class Sessions:
     value: FloatArray
     pair: Codes
     pair_case: Codes
+    planned_case: Codes
+    planned_treated: NDArray[np.bool_]
+    planned_seen: NDArray[np.bool_]
     rows: int
     notes: tuple[str, ...]
 
@@ -112,8 +118,10 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
         if lost and what is not None:
             notes.append(f"{counted(lost, 'session')} {what} left out.")
         keep &= ~bad
-    order = np.flatnonzero(keep)
-    order = order[np.lexsort((time[order], owner[order]))]
+    planned = np.flatnonzero((owner >= 0) & (condition >= 0) & np.isfinite(time))
+    planned = planned[np.lexsort((time[planned], owner[planned]))]
+    order = planned[keep[planned]]
+    whole = owner, condition
     owner, time, condition, y = owner[order], time[order], condition[order], y[order]
     same = int(((np.diff(owner) == 0) & (np.diff(time) == 0)).sum())
     if same:
@@ -137,6 +145,7 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
     renumber = np.cumsum(used) - 1
     owner, time, condition, y = renumber[owner[inside]], time[inside], condition[inside], y[inside]
     pair, pair_case = _pairs(owner, condition, roles, notes)
+    planned = planned[used[whole[0][planned]]]
     found = Sessions(
         ids=np.array(ids, dtype=object)[used],
         case=owner,
@@ -145,6 +154,9 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
         value=y,
         pair=pair,
         pair_case=pair_case,
+        planned_case=renumber[whole[0][planned]],
+        planned_treated=whole[1][planned] == 1,
+        planned_seen=keep[planned],
         rows=len(table),
         notes=(),
     )

@@ -183,17 +183,20 @@ def randomization_rows(
     """Return the randomisation test of the mean difference over all cases."""
     values, treated, possible = [], [], []
     for case in range(len(sessions.ids)):
-        own = sessions.case == case
-        made = sessions.treated[own]
-        values.append(sessions.value[own])
-        treated.append(made)
+        own = sessions.planned_case == case
+        made, seen = sessions.planned_treated[own], sessions.planned_seen[own]
         if design == "alternating":
-            possible.append(alternating_orders(made.size, treated=int(made.sum()), longest_run=longest_run))
+            table = alternating_orders(made.size, treated=int(made.sum()), longest_run=longest_run)
         elif design == "abab":
             phases = 1 + int((np.diff(made.astype(int)) != 0).sum())
-            possible.append(phase_changes(made.size, phases=phases, least=least))
+            table = phase_changes(made.size, phases=phases, least=least)
         else:
-            possible.append(start_points(made.size, least_baseline=least, least_treated=least))
+            table = start_points(made.size, least_baseline=least, least_treated=least)
+        # Drawn among the sessions planned, of which some were not seen; a draw with one side unseen tells nothing.
+        shown = table[:, seen]
+        possible.append(shown[shown.any(axis=1) & ~shown.all(axis=1)])
+        values.append(sessions.value[sessions.case == case])
+        treated.append(made[seen])
     found = randomization_test(values, treated, possible, better=str(facts.better), rng=rng)
     what = {"alternating": "orders", "abab": "changes of phase"}.get(design, "starts")
     how = f"all {found.draws:,}" if found.exact else f"{found.draws:,} drawn"
