@@ -390,3 +390,80 @@ def test_fields_that_do_not_go_together(case: str) -> None:
 
 def test_two_runs_print_the_same() -> None:
     assert repr(Synthesis(moderators="level").fit(table(2))) == repr(Synthesis(moderators="level").fit(table(2)))
+
+
+def services() -> pd.DataFrame:
+    """The first table with service types: direct effects of individual and group work, indirect ones of training."""
+    frame = table(1)
+    kinds = np.where(frame["level"] == "indirect", "training", np.where(frame["rct"] == 1, "group", "individual"))
+    return frame.assign(service=kinds)
+
+
+def test_direct_against_indirect() -> None:
+    """Difference as clubSandwich tests it, within studies as metafor fits it there, and adjusted as the full model."""
+    result = Synthesis(compare="side", moderators="rct + year").fit(services())
+    term = "side[indirect] - side[direct]"
+    joint = FIXTURES["meta_1_che_cell_htz_level"]
+    row = result.effect("difference_in_effects", term=term)
+    assert row.statistic is not None
+    same([row.statistic**2, row.df, row.p_value], [joint["outputs"][x] for x in ("Fstat", "df_denom", "p")], joint)
+    inside, expected = result.effect("difference_within_studies", term=term), MORE["within"]
+    np.testing.assert_allclose(
+        [inside.estimate, inside.std_error, inside.df, inside.p_value],
+        [expected[key] for key in ("b", "se", "df", "p")],
+        rtol=2e-5,
+    )
+    assert (inside.n, inside.clusters) == (expected["k"], 13)
+    full = FIXTURES["meta_1_che_full_cr2"]
+    adjusted = result.effect("difference_adjusted", term=term)
+    same(
+        [adjusted.estimate, adjusted.std_error, adjusted.df],
+        [full["outputs"][x][1] for x in ("estimate", "se", "df")],
+        full,
+    )
+    assert adjusted.adjusted
+    means = [row for row in result.estimates if row.measure == "mean_effect"]
+    assert [(row.term, row.n, row.clusters) for row in means] == [("side[direct]", 43, 17), ("side[indirect]", 37, 18)]
+
+
+def test_three_services_are_compared_in_pairs_and_together() -> None:
+    result = Synthesis(compare="service", reference={"service": "training"}).fit(services())
+    pairs = [row.term for row in result.estimates if row.measure == "difference_in_effects"]
+    assert pairs == [
+        "service[group] - service[training]",
+        "service[individual] - service[training]",
+        "service[individual] - service[group]",
+    ]
+    asked = Synthesis(moderators="service", reference={"service": "training"}).fit(services())
+    for row in [row for row in asked.estimates if row.term in ("service[group]", "service[individual]")]:
+        if row.measure == "coefficient":
+            twin = result.effect("difference_in_effects", term=f"{row.term} - service[training]")
+            assert [twin.estimate, twin.std_error, twin.df] == pytest.approx([row.estimate, row.std_error, row.df])
+    joint = asked.effect("coefficient", term="(Intercept)"), result.effect("wald", term="all levels of service")
+    assert joint[1].p_value is not None
+    assert 0 < joint[1].p_value < 1
+    assert result.effect("mean_effect", term="service[group]").service == "group"
+    own = Synthesis(compare="service", model="SCE").fit(services())
+    assert [row.term for row in own.estimates if row.measure == "tau2"] == [
+        "study, service[group]", "study, service[individual]", "study, service[training]"
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_told_apart_is_said() -> None:
+    frame = services()
+    design = np.where(frame["level"] == "direct", "trial", "register")
+    notes = Synthesis(compare="side").fit(frame.assign(level_assigned=design)).notes
+    assert (
+        'Check: "side" and "level_assigned" go together in every effect (direct: trial; indirect: register), so the '
+        "data cannot say which of them makes a difference."
+    ) in notes
+    mixed = np.where(design == "trial", np.where(frame["rct"] == 1, "clinic", "home"), "town")
+    notes = Synthesis(compare="side").fit(frame.assign(design=mixed)).notes
+    assert any('no value of "design" occurs at all levels of "side"' in note for note in notes)
+    adjusted = Synthesis(compare="side", moderators="arm").fit(frame.assign(arm=design))
+    assert not [row for row in adjusted.estimates if row.measure == "difference_adjusted"]
+    assert any('some levels of "side" cannot be told from arm' in note for note in adjusted.notes)
+    apart = frame[frame.groupby("study")["level"].transform("nunique") == 1]
+    notes = Synthesis(compare="side").fit(apart).notes
+    assert "No study has effects of both indirect and direct, so no difference within studies can be tested." in notes
+    assert any(note.startswith('"side" differs between studies only') for note in notes)

@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sweval.errors import DesignError
-from sweval.models.base.design import Design, check_level, located
+from sweval.models.base.design import Design, check_level
 from sweval.models.base.rows import Facts
+from sweval.models.base.synthesis_comparison import comparison_rows
 from sweval.models.base.synthesis_data import Asked, Effects, moderator_notes, take_effects
-from sweval.models.base.synthesis_fit import Plan, check_plan, fit_working_model
+from sweval.models.base.synthesis_fit import Plan, check_plan
+from sweval.models.base.synthesis_model import model_effects
 from sweval.models.base.synthesis_result import SynthesisResult, sensitivity_frame, sensitivity_note
 from sweval.models.base.synthesis_rows import (
     coefficient_and_joint_rows,
     df_notes,
     heterogeneity_rows,
     mean_rows,
-    mean_targets,
 )
-from sweval.models.base.terms import Encoded, Term, columns_of, encode, parse_terms, read_columns
+from sweval.models.base.terms import Term, columns_of, parse_terms
 from sweval.models.engine.ols import Array
 from sweval.result import BETTER, Fit
 
@@ -50,6 +51,9 @@ class Synthesis(Design):
         Terms: columns joined by `+ : *`. `side` (direct or indirect) is made from a column `service`.
     reference
         Column -> reference level; a numeric column named here becomes categorical.
+    compare
+        Column whose levels are compared, such as "side" or "service": the mean of each, every difference between and
+        within studies, and the difference adjusted for the moderators; notes say what the data cannot tell apart.
     model
         "CHE" (default): correlated and hierarchical effects, true effects vary between and within studies, and errors
         correlate by `rho`. "HE": the same without correlated errors. "CE": no variance within studies. "SCE": one
@@ -104,6 +108,7 @@ class Synthesis(Design):
     effect: str | None = None
     moderators: str = ""
     reference: Mapping[str, object] = field(default_factory=dict)
+    compare: str | None = None
     model: str = "CHE"
     rho: float = 0.6
     subgroup: str | None = None
@@ -120,6 +125,8 @@ class Synthesis(Design):
         super().__post_init__()
         if isinstance(self.random, str):
             object.__setattr__(self, "random", (self.random,))
+        if self.model == "SCE" and self.subgroup is None and self.compare is not None:
+            object.__setattr__(self, "subgroup", self.compare)
         if self.client or self.wave:
             raise DesignError("a synthesis has no clients and waves; its rows are effects.", where=self.where)
         if self.variance is not None and self.std_error is not None:
@@ -157,8 +164,9 @@ class Synthesis(Design):
         -------
         SynthesisResult
             Rows "mean_effect" (of all, or by level of each categorical moderator) each with a "prediction" interval,
-            "coefficient" and "wald" where there are moderators, "q", "tau2" and "i2"; `sensitivity` holds means and
-            coefficients for other values of rho.
+            "coefficient" and "wald" where there are moderators; with `compare` instead "difference_in_effects",
+            "difference_within_studies" and "difference_adjusted"; then "q", "tau2" and "i2". `sensitivity` holds
+            means and coefficients for other values of rho.
 
         Raises
         ------
@@ -176,37 +184,38 @@ class Synthesis(Design):
         if given is not None:
             effects = replace(effects, v=np.diag(given).copy())
         plan = self._plan(given)
-        read = read_columns(columns_of(terms), effects.table, reference=self.reference, where=self.where)
-        encoded = encode(terms, effects.table, reference=self.reference, where=self.where) if terms else _alone(effects)
-        with located(self.where):
-            fitted = fit_working_model(effects, encoded, plan)
+        shown = terms if self.compare is None else ((self.compare,),)
+        model = model_effects(effects, shown, plan, reference=self.reference)
+        fitted, encoded = model.fitted, model.fitted.encoded
         facts = Facts(
             comparison=self.name, service=self.service, outcome=outcome or "", better=better, conf_level=conf_level,
             n=len(effects.y), clusters=fitted.clusters,
         )  # fmt: skip
         notes = [*effects.notes, *encoded.notes, *fitted.notes]
-        notes += moderator_notes(effects, columns_of(terms), self.study)
+        notes += moderator_notes(effects, self._columns(), self.study)
         notes += [
             f'"{encoded.names[k]}" adds nothing to the terms before it and was left out.' for k in fitted.model.aliased
         ]
-        targets = mean_targets(fitted, read, terms)
-        rows = mean_rows(fitted, targets, facts)
-        rows += coefficient_and_joint_rows(fitted, terms, facts, notes)
+        rows = mean_rows(fitted, model.targets, facts)
+        if self.compare is None:
+            rows += coefficient_and_joint_rows(fitted, terms, facts, notes)
+        else:
+            rows += comparison_rows(model, self.compare, terms, facts=facts, reference=self.reference, notes=notes)
         rows += heterogeneity_rows(fitted, fitted.levels(conf_level), facts)
         notes += df_notes(rows)
-        sensitivity = sensitivity_frame(fitted, targets, conf_level)
+        sensitivity = sensitivity_frame(fitted, model.targets, conf_level)
         notes += sensitivity_note(sensitivity, fitted)
-        model = f"{self.effects} ~ {self.moderators or '1'} | {self.study} ({fitted.method})"
+        right = self.moderators or "1" if self.compare is None else self.compare
         record = Fit(
-            outcome=outcome, model=model, rows=effects.rows, used=len(effects.y),
-            dropped=effects.rows - len(effects.y), clusters=fitted.clusters,
-            log_likelihood=fitted.model.log_likelihood, converged=fitted.model.converged,
-            singular=fitted.singular, engine="sweval",
+            outcome=outcome, model=f"{self.effects} ~ {right} | {self.study} ({fitted.method})", rows=effects.rows,
+            used=len(effects.y), dropped=effects.rows - len(effects.y), clusters=fitted.clusters,
+            log_likelihood=fitted.model.log_likelihood, converged=fitted.model.converged, singular=fitted.singular,
+            engine="sweval",
         )  # fmt: skip
         return SynthesisResult(
             estimates=tuple(replace(row, outcome=outcome) for row in rows),
             fits=(record,), notes=tuple(dict.fromkeys(notes)), sensitivity=sensitivity,
-            fitted=fitted, targets=tuple(targets), facts=facts,
+            fitted=fitted, targets=model.targets, facts=facts,
         )  # fmt: skip
 
     def _terms(self) -> tuple[Term, ...]:
@@ -214,14 +223,17 @@ class Synthesis(Design):
         text = self.moderators.strip()
         return parse_terms(text, where=f"{self.where}, moderators") if text not in ("", "1") else ()
 
+    def _columns(self) -> tuple[str, ...]:
+        """Return the columns that are to explain differences."""
+        return columns_of(((self.compare,), *self._terms()) if self.compare is not None else self._terms())
+
     def _asked(self, outcome: str | None) -> Asked:
         """Return which columns play which part."""
-        terms = self._terms()
         nested = [name for entry in self.random for name in entry.split("/")]
         levels = [*nested, *(name for name in (self.subgroup, self.cluster) if name is not None)]
         return Asked(
             effects=self.effects, variance=self.variance, std_error=self.std_error, study=self.study,
-            effect=self.effect, metric=self.metric, outcome=outcome, columns=columns_of(terms),
+            effect=self.effect, metric=self.metric, outcome=outcome, columns=self._columns(),
             levels=tuple(dict.fromkeys(levels)),
             control=tuple(name for name in (self.control, self.control_n) if name is not None), where=self.where,
         )  # fmt: skip
@@ -234,12 +246,6 @@ class Synthesis(Design):
             control=None if self.control is None or self.control_n is None else (self.control, self.control_n),
             where=self.where,
         )  # fmt: skip
-
-
-def _alone(effects: Effects) -> Encoded:
-    """Return the design of a model without moderators."""
-    one = np.ones((len(effects.y), 1))
-    return Encoded(X=one, names=("(Intercept)",), terms=((),), levels={}, numeric={}, notes=())
 
 
 def _covariance_of_rows(covariance: ArrayLike | None, effects: Effects, where: str) -> Array | None:

@@ -63,6 +63,13 @@ m <- best(function(ct) rma.mv(yi, VS, mods = ~0 + level, random = ~level | study
 s <- coef_test(m, vcov = "CR2", cluster = d$study)
 out$sce_published <- c(put(m), list(robust_se = s$SE, df = s$df))
 
+# difference within the studies that have both levels
+x <- as.numeric(d$level == "indirect"); both <- ave(x, d$study); use <- both > 0 & both < 1
+w <- d[use, ]; w$inside <- (x - both)[use]; VW <- V[use, use]
+m <- best(function(ct) rma.mv(yi, VW, mods = ~inside, random = ~1 | study/row, data = w, control = ct))
+s <- coef_test(m, vcov = "CR2", cluster = w$study)
+out$within <- list(b = num(m$beta)[2], se = s$SE[2], df = s$df[2], p = s$p_Satt[2], k = nrow(w))
+
 # shares of variance, intervals of variance components, averages of studies
 m <- best(function(ct) rma.mv(yi, V, random = ~1 | study/row, data = d, control = ct))
 W <- solve(V); X <- model.matrix(m); P <- W - W %*% X %*% solve(t(X) %*% W %*% X) %*% t(X) %*% W
