@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 Assignment = NDArray[np.bool_]
 Statistic = Literal["mean_difference", "median_difference", "nonoverlap"]
 _STATISTICS = ("mean_difference", "median_difference", "nonoverlap")
-_MOST_EXACT = 100_000
+_MOST_EXACT, _MOST_LISTED = 1_000_000, 100_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +79,7 @@ def randomization_test(
     statistic
         Treated against baseline measurements: "mean_difference", "median_difference" or "nonoverlap" (NAP).
     draws
-        How many to take where there are more than 100,000.
+        How many to take where there are more than a million.
     rng
         Seed or generator for that.
 
@@ -205,7 +205,7 @@ def phase_changes(length: int, *, phases: int = 4, least: int = 3) -> Assignment
         raise DesignError(f"{phases} phases of {least} measurements or more do not fit into {length}.")
     free = length - phases * least
     ways = np.prod([(free + k) / k for k in range(1, phases)])
-    if ways > _MOST_EXACT:
+    if ways > _MOST_LISTED:
         raise DesignError(
             f"the changes could be drawn in {ways:,.0f} ways, more than are counted.",
             fix="Say a larger `least`, as the draw will have had.",
@@ -251,7 +251,7 @@ def alternating_orders(length: int, *, treated: int | None = None, longest_run: 
     ways = _count_orders(length, count, limit)
     if ways == 0:
         raise DesignError(f"no order of {length} sessions keeps to runs of {limit}.")
-    if ways > _MOST_EXACT:
+    if ways > _MOST_LISTED:
         raise DesignError(
             f"there are {ways:,} orders, more than are counted.",
             fix="Pass the orders that were drawn from, or say the runs that the draw allowed.",
