@@ -150,10 +150,10 @@ def test_a_coefficient_that_leaves_no_variance_is_refused() -> None:
 def test_glass_delta_of_many_treated_and_few_controls_holds_its_level() -> None:
     """With Welch's df in a noncentral t the truth is in .89 of the intervals (30 and 8, delta 2), see the kernel."""
     rng = np.random.default_rng(3)
-    t, c = rng.normal(2, 1, (1500, 30)), rng.normal(size=(1500, 8))
+    t, c = rng.normal(2, 1, (600, 30)), rng.normal(size=(600, 8))
     found = sw.effects.standardized_mean_difference(
         t.mean(axis=1) - c.mean(axis=1), sd_treated=t.std(axis=1, ddof=1), n_treated=30,
         sd_control=c.std(axis=1, ddof=1), n_control=8, standardizer="control",
     )  # fmt: skip
     covered = ((found.conf_low <= 2) & (found.conf_high >= 2)).mean()
-    assert 0.95 - 3.5 * 0.0056 < covered < 0.97 + 3.5 * 0.0056
+    assert 0.95 - 3.5 * 0.0089 < covered < 0.97 + 3.5 * 0.0071  # .966 in 10,000
