@@ -239,3 +239,18 @@ def test_unknown_options_are_refused() -> None:
         sw.effects.percentage_of_all_nonoverlapping_data(a, b, method="guess")  # type: ignore[arg-type]
     with pytest.raises(DesignError, match="half"):
         sw.effects.percentage_exceeding_median(a, b, ties="all")  # type: ignore[arg-type]
+
+
+def test_one_long_series_among_many_short_ones_changes_nothing() -> None:
+    """Blocks: 2,000 short cases and one of 3,000 sessions, which all together would need 36 GB of comparisons."""
+    rng = np.random.default_rng(5)
+    a = [rng.integers(0, 9, 6).astype(float) for _ in range(2000)]
+    b = [rng.integers(2, 9, 8).astype(float) for _ in range(2000)]
+    long = rng.normal(size=1000), rng.normal(1, 1, size=2000)
+    both = [*a[:7], long[0], *a[7:]], [*b[:7], long[1], *b[7:]]
+    nap, short = sw.effects.nonoverlap_of_all_pairs(*both), sw.effects.nonoverlap_of_all_pairs(a, b)
+    assert np.delete(nap.estimate, 7).tolist() == short.estimate.tolist()
+    assert np.delete(nap.std_error, 7).tolist() == pytest.approx(short.std_error.tolist(), rel=1e-12)
+    assert nap.estimate[7] == pytest.approx(stats.mannwhitneyu(long[1], long[0]).statistic / 2e6, rel=1e-12)
+    pand = sw.effects.percentage_of_all_nonoverlapping_data(*both).estimate
+    assert np.delete(pand, 7).tolist() == sw.effects.percentage_of_all_nonoverlapping_data(a, b).estimate.tolist()

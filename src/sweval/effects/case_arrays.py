@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from sweval.errors import DataError, DesignError
 __all__: list[str] = []
 
 FloatArray = NDArray[np.float64]
+_MOST_CELLS = 4_000_000
 Phase = ArrayLike | Sequence[ArrayLike]
 """One phase: the values of one case in the order of time, or those of many cases."""
 
@@ -34,6 +35,20 @@ class PhasePair:
         """Return one number per case; without an axis where one case was given."""
         found = np.asarray(values, dtype=float)
         return found[0] if self.single else found
+
+    def part(self, rows: NDArray[np.intp]) -> PhasePair:
+        """Return some of the cases, in arrays no wider than they need."""
+        m, n = self.m[rows], self.n[rows]
+        a, b = slice(int(m.max())), slice(int(n.max()))
+        return PhasePair(
+            baseline=self.baseline[rows, a],
+            treated=self.treated[rows, b],
+            baseline_time=self.baseline_time[rows, a],
+            treated_time=self.treated_time[rows, b],
+            m=m,
+            n=n,
+            single=False,
+        )
 
     def shifted(self, baseline: FloatArray, treated: FloatArray) -> PhasePair:
         """Return the same phases with other values."""
@@ -119,6 +134,29 @@ def phase_pair(
     return PhasePair(
         baseline=sign * a, treated=sign * b, baseline_time=a_time, treated_time=b_time, m=m, n=n, single=single
     )
+
+
+def in_blocks(pair: PhasePair, work: Callable[[PhasePair], tuple[FloatArray, ...]]) -> tuple[FloatArray, ...]:
+    """Return what `work` finds for every case, done in blocks of cases of like length.
+
+    Work compares all measurements of a case with each other: one long series would make the arrays of all cases huge.
+    """
+    cells = (pair.m + pair.n) ** 2
+    if len(cells) * float(cells.max()) <= _MOST_CELLS:
+        return work(pair)
+    order = np.argsort(cells, kind="stable")
+    out: list[FloatArray] = []
+    start = 0
+    while start < len(order):
+        rest = cells[order[start:]]
+        fit = int((rest * np.arange(1, len(rest) + 1) <= _MOST_CELLS).sum())
+        rows = order[start : start + max(fit, 1)]
+        found = work(pair.part(rows))
+        out = out or [np.empty((len(order), *one.shape[1:])) for one in found]
+        for whole, one in zip(out, found, strict=True):
+            whole[rows] = one
+        start += len(rows)
+    return tuple(out)
 
 
 def rectangular(values: Phase, *, name: str) -> tuple[FloatArray, bool]:

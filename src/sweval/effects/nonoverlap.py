@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, level, phase_pair
+from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, in_blocks, level, phase_pair
 from sweval.errors import DesignError, did_you_mean
 
 __all__ = ["nonoverlap_of_all_pairs", "rank_sum_test", "tau_nonoverlap"]
@@ -157,10 +157,8 @@ def rank_sum_test(baseline: Phase, treated: Phase, *, better: str = "higher") ->
     """
     pair = phase_pair(baseline, treated, better=better)
     w = pair.m * pair.n * (1 - np.atleast_1d(nap_of(pair).estimate))
-    both = np.concatenate([pair.baseline, pair.treated], axis=1)
     total = pair.m + pair.n
-    equal = (both[:, :, None] == both[:, None, :]).sum(axis=2)
-    ties = np.where(np.isfinite(both), equal.astype(float) ** 2 - 1, 0).sum(axis=1)
+    (ties,) = in_blocks(pair, _tie_sum)
     var = pair.m * pair.n / 12 * (total + 1 - ties / (total * (total - 1)))
     distance = w - pair.m * pair.n / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -176,14 +174,8 @@ def nap_of(
     if not ((serial >= 0) & (serial < 1)).all():
         raise DesignError("phi must lie between 0 (independent measurements) and 1, which is excluded.")
     m, n = pair.m, pair.n
-    a, b = pair.baseline[:, :, None], pair.treated[:, None, :]
-    above, equal = b > a, b == a
-    q = above + 0.5 * equal
+    nap, q1, q2, x = in_blocks(pair, _moments)
     pairs = m * n
-    nap = q.sum(axis=(1, 2)) / pairs
-    q1 = (q.sum(axis=2) ** 2).sum(axis=1) / (m * n**2) - nap**2
-    q2 = (q.sum(axis=1) ** 2).sum(axis=1) / (m**2 * n) - nap**2
-    x = (above.sum(axis=(1, 2)) + 0.25 * equal.sum(axis=(1, 2))) / pairs - nap**2
     cut = np.clip(nap, 1 / (2 * pairs), 1 - 1 / (2 * pairs))
     with np.errstate(divide="ignore", invalid="ignore"):
         if std_error == "unbiased":
@@ -203,6 +195,27 @@ def nap_of(
         n_baseline=pair.shaped(m),
         n_treated=pair.shaped(n),
     )
+
+
+def _moments(pair: PhasePair) -> tuple[FloatArray, ...]:
+    """Return NAP, and the mean squared deviations of rows, columns and cells of the comparisons."""
+    m, n = pair.m, pair.n
+    a, b = pair.baseline[:, :, None], pair.treated[:, None, :]
+    above, equal = b > a, b == a
+    q = above + 0.5 * equal
+    pairs = m * n
+    nap = q.sum(axis=(1, 2)) / pairs
+    q1 = (q.sum(axis=2) ** 2).sum(axis=1) / (m * n**2) - nap**2
+    q2 = (q.sum(axis=1) ** 2).sum(axis=1) / (m**2 * n) - nap**2
+    x = (above.sum(axis=(1, 2)) + 0.25 * equal.sum(axis=(1, 2))) / pairs - nap**2
+    return nap, q1, q2, x
+
+
+def _tie_sum(pair: PhasePair) -> tuple[FloatArray, ...]:
+    """Return the sum of t^2 - 1 over measurements that are t times there."""
+    both = np.concatenate([pair.baseline, pair.treated], axis=1)
+    equal = (both[:, :, None] == both[:, None, :]).sum(axis=2)
+    return (np.where(np.isfinite(both), equal.astype(float) ** 2 - 1, 0).sum(axis=1),)
 
 
 def as_tau(nap: CaseEffect) -> CaseEffect:

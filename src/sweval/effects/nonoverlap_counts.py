@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc, chdtrc, ndtri
 
-from sweval.effects.case_arrays import Phase, PhasePair, level, mean, median, phase_pair
+from sweval.effects.case_arrays import Phase, PhasePair, in_blocks, level, mean, median, phase_pair
 from sweval.errors import DesignError, did_you_mean
 
 __all__ = [
@@ -290,10 +290,15 @@ def pnd_of(pair: PhasePair) -> FloatArray:
 
 def most_kept(pair: PhasePair) -> FloatArray:
     """Return how many measurements can be kept: the i lowest of the baseline, and all treated above the i-th."""
+    (kept,) = in_blocks(pair, _kept)
+    return kept
+
+
+def _kept(pair: PhasePair) -> tuple[FloatArray, ...]:
     ordered = np.sort(pair.baseline, axis=1)
     above = (pair.treated[:, None, :] > ordered[:, :, None]).sum(axis=2)
     kept = np.where(np.isfinite(ordered), np.arange(1, ordered.shape[1] + 1) + above, 0)
-    return np.maximum(kept.max(axis=1), pair.n).astype(float)
+    return (np.maximum(kept.max(axis=1), pair.n).astype(float),)
 
 
 def ird_of(pand: FloatArray, m: FloatArray, n: FloatArray) -> FloatArray:

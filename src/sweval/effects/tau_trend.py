@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, level, phase_pair
+from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, in_blocks, level, phase_pair
 from sweval.effects.kendall import Kendall, kendall, theil_sen, trend_p_value
 from sweval.effects.nonoverlap import as_tau, nap_of
 from sweval.errors import DataError, DesignError, did_you_mean
@@ -152,11 +152,11 @@ def tau_baseline_corrected(
         effect = as_tau(nap_of(corrected, conf_level=conf_level))
         z = p = shape(np.full(len(pair.m), np.nan))
     else:
-        test = kendall(*_with_phase(corrected))
-        tau = np.where(np.isfinite(test.tau_b), test.tau_b, 0.0)
+        tau, z, p = in_blocks(corrected, _with_phase)
+        tau = np.where(np.isfinite(tau), tau, 0.0)
         se = np.sqrt(2 / (pair.m + pair.n) * (1 - tau**2))
         reach = float(ndtri((1 + level(conf_level)) / 2)) * se
-        z, p = shape(test.z), shape(test.p_value)
+        z, p = shape(z), shape(p)
         effect = CaseEffect(
             estimate=shape(tau),
             std_error=shape(se),
@@ -220,16 +220,19 @@ def tau_u(
         raise DesignError(f'variant="{variant}" is unknown.', fix=did_you_mean(str(variant), _VARIANTS))
     pair = phase_pair(baseline, treated, better=better, least=(2, 2))
     m, n = pair.m, pair.n
-    tests = [kendall(x, y, continuity=variant == "tarlow") for x, y in _series(pair)]
-    s, d = _stacked(tests, "s"), _stacked(tests, "d")
+
+    def work(part: PhasePair) -> tuple[FloatArray, ...]:
+        tests = [kendall(x, y, continuity=variant == "tarlow") for x, y in _series(part)]
+        ties = (part.baseline[:, :, None] == part.treated[:, None, :]).sum(axis=(1, 2))
+        return *(_stacked(tests, name) for name in ("s", "d", "sd", "z", "p_value", "n")), ties.astype(float)
+
+    s, d, sd, z, p, count, ties = in_blocks(pair, work)
     between, within_a, within_b, total = m * n, m * (m - 1) / 2, n * (n - 1) / 2, (m + n) * (m + n - 1) / 2
     if variant == "complete":
-        ties = (pair.baseline[:, :, None] == pair.treated[:, None, :]).sum(axis=(1, 2))
         d[:, 0] = between - ties / 2
     else:
         minus = between if variant == "parker" else between + within_a
         d = np.stack([between, within_a, within_b, minus, between + within_b, total], axis=1)
-    sd, z = _stacked(tests, "sd"), _stacked(tests, "z")
     if variant != "tarlow":  # without ties, as the paper has them
         sd[:, 0] = np.sqrt(between * (m + n + 1) / 3)
         for column, size in ((1, m), (2, n)):
@@ -238,7 +241,6 @@ def tau_u(
         tau = s / d
         se = tau / z
         centre = np.arctanh(np.where(np.abs(tau) < 1, tau, np.nan))
-        count = _stacked(tests, "n")
         reach = float(ndtri((1 + level(conf_level)) / 2)) / np.sqrt(np.where(count > 3, count - 3, np.nan))
     one = 0 if pair.single else slice(None)
     return TauU(
@@ -248,7 +250,7 @@ def tau_u(
         sd_s=sd[one],
         std_error=np.abs(se)[one],
         z=z[one],
-        p_value=_stacked(tests, "p_value")[one],
+        p_value=p[one],
         conf_low=np.tanh(centre - reach)[one],
         conf_high=np.tanh(centre + reach)[one],
     )
@@ -309,8 +311,7 @@ class BaselineLine:
 
 def baseline_corrected(pair: PhasePair, *, only_if_significant: bool = False) -> tuple[PhasePair, BaselineLine]:
     """Return the phases less the baseline's line; values that rounding has parted are made equal again."""
-    intercept, slope = theil_sen(pair.baseline, pair.baseline_time)
-    p = trend_p_value(pair.baseline, pair.baseline_time)
+    intercept, slope, p = in_blocks(pair, _line)
     used = np.isfinite(slope) & (~np.isfinite(p) | (p <= 0.05) if only_if_significant else True)
     off = np.where(used, intercept, 0.0)[:, None], np.where(used, slope, 0.0)[:, None]
     a = pair.baseline - off[0] - off[1] * pair.baseline_time
@@ -346,9 +347,16 @@ def _series(pair: PhasePair) -> list[tuple[FloatArray, FloatArray]]:
     ]
 
 
-def _with_phase(pair: PhasePair) -> tuple[FloatArray, FloatArray]:
-    """Return the values of both phases and 0 or 1."""
-    return _series(pair)[0]
+def _with_phase(pair: PhasePair) -> tuple[FloatArray, ...]:
+    """Return tau-b of values and phase, with its test."""
+    test = kendall(*_series(pair)[0])
+    return test.tau_b, test.z, test.p_value
+
+
+def _line(pair: PhasePair) -> tuple[FloatArray, ...]:
+    """Return Theil and Sen's line of the baseline and the p of its trend."""
+    intercept, slope = theil_sen(pair.baseline, pair.baseline_time)
+    return intercept, slope, trend_p_value(pair.baseline, pair.baseline_time)
 
 
 def _stacked(tests: list[Kendall], name: str) -> FloatArray:
