@@ -121,6 +121,11 @@ def autocorrelation(values: Phase, *, lags: int = 3) -> FloatArray:
     lags
         How many.
 
+    Returns
+    -------
+    array
+        Shape (lags,), or (series, lags) where many were given.
+
     Raises
     ------
     DesignError

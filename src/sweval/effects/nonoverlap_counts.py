@@ -77,6 +77,11 @@ def percentage_of_nonoverlapping_data(baseline: Phase, treated: Phase, *, better
     baseline, treated, better
         As for `nonoverlap_of_all_pairs`.
 
+    Returns
+    -------
+    array
+        One share per case; one number where one case was given.
+
     Raises
     ------
     DataError
@@ -263,6 +268,11 @@ def improvement_rate_difference(
         As for `nonoverlap_of_all_pairs`.
     pooled
         One number over all cases (as scan) in place of one per case (as SingleCaseES).
+
+    Returns
+    -------
+    array
+        One number per case; one where one case was given, or with `pooled`.
 
     Raises
     ------
