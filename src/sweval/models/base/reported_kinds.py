@@ -17,14 +17,13 @@ from sweval.effects.clustered_differences import ClusterSizes, clustered_differe
 from sweval.effects.contingency import two_by_two
 from sweval.effects.kernel import Standardized, standardize
 from sweval.effects.mean_changes import (
-    CORRELATIONS,
     ArmChange,
     baseline_adjusted_difference,
     difference_of_changes,
-    pre_post_correlation,
     standardized_mean_change,
 )
 from sweval.effects.mean_differences import difference_from_beta, difference_from_test, standardized_mean_difference
+from sweval.effects.missing_correlation import CORRELATIONS, pre_post_correlation
 from sweval.effects.samples import effect_row
 from sweval.effects.summaries import pooled_sd
 from sweval.result import BETTER, Estimate
