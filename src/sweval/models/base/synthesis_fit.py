@@ -221,7 +221,7 @@ def fit_working_model(effects: Effects, encoded: Encoded, plan: Plan, *, start: 
             fix="A cluster is a study or holds whole studies.",
         )
     fitted = multilevel(
-        effects.y, _sampling(effects, plan), encoded.X, _components(effects, plan),
+        effects.y, sampling_of(effects, plan), encoded.X, _components(effects, plan),
         cluster=cluster if robust_tests else None, method="ML" if plan.method == "ML" else "REML", start=start,
     )  # fmt: skip
     robust = None
@@ -242,7 +242,7 @@ def _crosses(cluster: Codes, study: Codes) -> int:
     return int((np.bincount(pairs[:, 0]) > 1).sum())
 
 
-def _sampling(effects: Effects, plan: Plan) -> Sampling:
+def sampling_of(effects: Effects, plan: Plan) -> Sampling:
     """Return the sampling covariance under the working model."""
     if plan.covariance is not None:
         return Sampling(variance=effects.v, matrix=plan.covariance)

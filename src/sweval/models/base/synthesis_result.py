@@ -46,6 +46,88 @@ class SynthesisResult(Result):
     targets: tuple[Target, ...]
     facts: Facts
 
+    def effects(self) -> pd.DataFrame:
+        """Return the effects that were combined, with their weights.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per effect: study, row (number of its row in the table, 0 = first), estimate, variance, std_error,
+            conf_low, conf_high (normal), weight (percent in the mean it belongs to; with correlated errors a weight may
+            be negative) and fitted.
+        """
+        from sweval.models.base.synthesis_influence import effects_frame
+
+        return effects_frame(self.fitted, self.targets, self.facts.conf_level)
+
+    def bias(self) -> Result:
+        """Look for small-study effects and publication bias.
+
+        Use it as a set of questions to the evidence, none of which proves that studies are missing: effects also differ
+        by size where small studies serve other people or are done with more care.
+
+        Returns
+        -------
+        Result
+            "egger": slope on the standard error, by the working model and robust tests of the synthesis (where the
+            table has `weight_variance`, on its root, which does not depend on the effect: Pustejovsky & Rodgers 2019).
+            "mean_effect_pet", "mean_effect_peese" and "mean_effect_pet_peese", the one that PET's test chooses.
+            "mean_effect_trim_and_fill" with "missing_effects" (exploratory) and "mean_effect_selection" with
+            "selection_weight", both from one composite per study.
+        """
+        from sweval.models.base.synthesis_bias import bias_rows
+
+        return bias_rows(self.fitted, self.facts)
+
+    def leave_one_out(self) -> pd.DataFrame:
+        """Return the means without each study in turn.
+
+        Returns
+        -------
+        pandas.DataFrame
+            study, effects, term, estimate, std_error, conf_low, conf_high, df, p_value and tau2 (of all levels) without
+            the study; NaN where the rest does not identify the model.
+        """
+        from sweval.models.base.synthesis_influence import leave_one_out
+
+        return leave_one_out(self.fitted, self.targets, self.facts.conf_level)
+
+    def influence(self) -> pd.DataFrame:
+        """Return how much each study moves the coefficients.
+
+        Returns
+        -------
+        pandas.DataFrame
+            study, effects, cooks_distance (squared change of all coefficients in units of their covariance), tau2
+            without the study, and for each coefficient how much it changes by the study.
+        """
+        from sweval.models.base.synthesis_influence import influence
+
+        return influence(self.fitted)
+
+    def cumulative(self, by: str) -> pd.DataFrame:
+        """Return the mean as studies came in.
+
+        Parameters
+        ----------
+        by
+            Column that orders the studies, such as the year; a study counts at its lowest value.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per study from the second on: the column, added (study), studies, effects, estimate, std_error,
+            conf_low, conf_high, df, p_value, tau2.
+
+        Raises
+        ------
+        DesignError
+            If the column gives no order, or the synthesis has several means.
+        """
+        from sweval.models.base.synthesis_influence import cumulative
+
+        return cumulative(self.fitted, self.targets, by, self.facts.conf_level)
+
 
 def targets_and_coefficients(fitted: Fitted, targets: Sequence[Target]) -> tuple[list[tuple[str, str]], Array]:
     """Return term and measure of means and coefficients, and their weights (m, p)."""

@@ -19,6 +19,8 @@ from sweval.result import CHECK, SERVICES, Estimate
 
 _FEW = 4.0
 """Degrees of freedom below which Satterthwaite's approximation is poor (Tipton 2015)."""
+_NO_T = ("prediction", "q", "selection_weight")
+"""Measures whose df are those of another row, or of a chi-square test."""
 MEAN, DIFFERENCE, PREDICTION = "mean_effect", "difference_in_effects", "prediction"
 
 
@@ -206,7 +208,7 @@ def heterogeneity_rows(fitted: Fitted, levels: Sequence[Level], facts: Facts) ->
 def df_notes(rows: Sequence[Estimate]) -> list[str]:
     """Warn of tests with fewer than 4 degrees of freedom, and of means that one study alone shows."""
     notes = []
-    few = [row.term for row in rows if row.measure != PREDICTION and row.df is not None and row.df < _FEW]
+    few = [row.term for row in rows if row.measure not in _NO_T and row.df is not None and row.df < _FEW]
     if few:
         notes.append(
             f"{CHECK}fewer than 4 degrees of freedom for {', '.join(dict.fromkeys(few))}: p-values and intervals are "
