@@ -137,6 +137,28 @@ def test_a_correlation_is_recovered_where_the_report_allows() -> None:
     assert found.notes == ()
 
 
+def test_a_paired_t_tells_the_correlation() -> None:
+    """s_D = |change| sqrt(n) / |t|, so a report with t = -3.1 and 40 clients has one r, and keeps its t test."""
+    row = reported_effects(table({"kind": "pre_post", "paired_t": -3.1} | SIZES | AFTER | BEFORE)).estimates[0]
+    assert row.measure == "standardized_mean_change"
+    assert row.statistic == pytest.approx(3.1, rel=1e-9)
+
+
+def test_a_synthesis_takes_the_result_and_no_effect_twice() -> None:
+    """Effects under an open correlation, and those under the other view of the control variance, are left out aloud."""
+    known = [
+        {"kind": "two_group"}
+        | NUMBERS["two_group"]
+        | {"mean_treated": 14.7 - k, "service": ("group", "training")[k % 2]}
+        for k in range(5)
+    ]
+    open_ = {"kind": "pre_post_control"} | SIZES | AFTER | BEFORE
+    groups = {"kind": "partially_nested"} | NUMBERS["partially_nested"]
+    found = sw.Synthesis().fit(reported_effects(table(*known, open_, groups)))
+    assert any(note.startswith("4 rows with the same effect under an assumption") for note in found.notes)
+    assert found.effect("mean_effect").n == 6
+
+
 def test_three_ways_to_report_a_trial_of_clusters() -> None:
     """Means, the t that ignored the clusters, and a difference with its clustered standard error."""
     layout = {"kind": "clustered", "clusters_treated": 5, "clusters_control": 4, "icc": 0.1} | SIZES

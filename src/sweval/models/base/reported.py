@@ -74,7 +74,7 @@ def reported_effects(
     - `ancova`: difference (adjusted), sd|sd_treated and sd_control (unadjusted), n_treated, n_control,
       std_error|correlation; covariates, their number (1).
     - `pre_post`: mean_pre_treated, mean_treated, sd_pre_treated, n_treated; correlation, or sd_treated and
-      sd_change_treated.
+      sd_change_treated or paired_t.
     - `pre_post_control`: the same for both arms; variant ppc1, ppc2 or ppc3. `baseline_adjusted`: with sd_treated and
       sd_control.
     - `clustered`: n_treated, n_control, clusters_treated, clusters_control, icc; means and standard deviations, or a

@@ -70,9 +70,13 @@ class Cells:
     def of_arm(self, arm: str) -> float | None:
         """Return the correlation of before and after that the report lets one recover for an arm."""
         before, after, change = (self.given(f"{name}_{arm}") for name in ("sd_pre", "sd", "sd_change"))
-        if before is None or after is None or change is None:
+        t = self.given("paired_t")
+        if before is None or after is None or (change is None and t is None):
             return None
-        return float(pre_post_correlation(sd_pre=before, sd_post=after, sd_change=change))
+        if change is not None:
+            return float(pre_post_correlation(sd_pre=before, sd_post=after, sd_change=change))
+        moved = self[f"mean_{arm}"] - self[f"mean_pre_{arm}"]
+        return float(pre_post_correlation(sd_pre=before, sd_post=after, change=moved, t=t, n=self[f"n_{arm}"]))
 
     def correlations(self, *arms: str) -> list[tuple[float, bool]]:
         """Return the correlation of before and after: reported, recovered, or all that might be (then True)."""
@@ -340,7 +344,7 @@ KINDS: dict[str, Kind] = {
     "pre_post": Kind(
         words="one group before and after",
         needs=("mean_pre_treated", "mean_treated", "sd_pre_treated", "n_treated"),
-        optional=("sd_treated", "sd_change_treated", "correlation", "standardizer"), make=_pre_post,
+        optional=("sd_treated", "sd_change_treated", "paired_t", "correlation", "standardizer"), make=_pre_post,
     ),
     "pre_post_control": Kind(
         words="two groups before and after",
