@@ -162,6 +162,14 @@ def test_mean_over_cases_is_a_t_test_of_cases() -> None:
     assert found.p_value == pytest.approx(want.pvalue, rel=1e-12)
     assert (found.conf_low, found.conf_high) == pytest.approx(tuple(want.confidence_interval()), rel=1e-12)
     assert mean_over_cases(values, limits=(0, 1), conf_level=0.9999).conf_high == 1
+    low, high = [0.6, 0.4, 0.5, 0.7], [0.95, 0.9, 0.95, 1.0]
+    wide = mean_over_cases(values, own=(low, high), null=0.5, limits=(0, 1))
+    reach = np.sqrt(np.sum(np.subtract(values, low) ** 2)) / 4
+    assert wide.conf_low == pytest.approx(min(found.conf_low, np.mean(values) - reach))
+    assert wide.conf_high == 1
+    assert np.isnan(wide.p_value)
+    same = mean_over_cases([1.0, 1.0], own=([0.5, 0.6], [1.0, 1.0]), limits=(0, 1))
+    assert (same.conf_low, same.conf_high) == pytest.approx((1 - np.sqrt(0.41) / 2, 1))
     for few in ([0.9, 0.7], [1.0, 1.0, 1.0], [0.4, float("nan")]):
         assert np.isnan(mean_over_cases(few).std_error)
     with pytest.raises(DataError, match="no case"):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 
 import sweval as sw
 from sweval.errors import DataError, DesignError
@@ -207,11 +208,19 @@ def test_the_mean_over_cases_is_a_t_test_of_cases(families: pd.DataFrame) -> Non
     values = result.clients["nonoverlap_of_all_pairs"]
     assert row.estimate == pytest.approx(values.mean())
     assert row.std_error == pytest.approx(values.sem())
-    assert (row.df, row.null, row.n) == (3, 0.5, 4)
-    assert row.statistic == pytest.approx((values.mean() - 0.5) / values.sem())
+    assert (row.df, row.p_value, row.n) == (3, None, 4)
+    index = result.effect("improvement_rate_difference", term="all cases")
+    values = result.clients["improvement_rate_difference"]
+    assert index.statistic == pytest.approx(values.mean() / values.sem())
+    assert index.p_value == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
     same = pd.concat([series(("A", [1, 2, 3]), ("B", [7, 8]), case=f"c{k}") for k in range(3)])
-    none = AB.fit(same, "y", better="higher").effect("nonoverlap_of_all_pairs", term="all cases")
+    even = AB.fit(same, "y", better="higher")
+    none = even.effect("improvement_rate_difference", term="all cases")
     assert (none.estimate, none.conf_low, none.p_value) == (1, None, None)
+    nap = even.effect("nonoverlap_of_all_pairs", term="all cases")
+    own = even.effect("nonoverlap_of_all_pairs_serial", term="case 1")
+    assert nap.conf_low == pytest.approx(1 - (1 - own.conf_low) / np.sqrt(3))
+    assert (nap.conf_high, nap.df, nap.std_error) == (1, None, None)
 
 
 def test_missing_sessions_and_other_phases_are_said() -> None:

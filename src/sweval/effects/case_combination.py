@@ -106,6 +106,7 @@ def combine_phase_pairs(
 def mean_over_cases(
     estimate: ArrayLike,
     *,
+    own: tuple[ArrayLike, ArrayLike] | None = None,
     null: float = 0.0,
     limits: tuple[float, float] = (-np.inf, np.inf),
     conf_level: float = 0.95,
@@ -119,6 +120,9 @@ def mean_over_cases(
     ----------
     estimate
         One per case; nan are left out.
+    own
+        Lower and upper limit of each case, where the index has them. The interval of the mean is then no narrower than
+        the one for these very cases, which near the end of a scale, where few cases hardly differ, is the wider one.
     null
         Value of no effect: 0, for NAP 0.5.
     limits
@@ -129,13 +133,20 @@ def mean_over_cases(
     Returns
     -------
     OverCases
-        Without interval below 3 cases, and where all cases have the same value (no overlap in any, say): that the cases
-        do not differ in it does not make it exact.
+        Without `own`, there is no interval below 3 cases, and none where all cases have the same value: that they do
+        not differ does not make it exact. With `own` there is no p-value, since the two parts of the interval have none
+        in common.
 
     Raises
     ------
     DataError
         If no case has a value.
+
+    Notes
+    -----
+    The interval of these very cases adds the distances of their limits by squares (Zou and Donner 2008,
+    doi:10.1002/sim.3095). In simulations of 3 to 10 cases of 20 independent sessions the t interval of the mean NAP
+    alone held the truth in .94 to .95 at NAP .5 and in .86 to .93 at .9; with `own` in .95 or more, at .9 in up to .99.
 
     Examples
     --------
@@ -144,21 +155,38 @@ def mean_over_cases(
     0.85 [0.64, 1.00], df 3
     """
     values = np.atleast_1d(np.asarray(estimate, dtype=float))
-    values = values[np.isfinite(values)]
-    if values.size == 0:
+    known = np.isfinite(values)
+    if not known.any():
         raise DataError("no case has a value.")
-    mean, spread = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
-    if values.size < _FEWEST or spread <= 1e-12 * max(1.0, abs(mean)):
-        nan = float("nan")
-        return OverCases(estimate=mean, std_error=nan, conf_low=nan, conf_high=nan, df=nan, p_value=nan, n=values.size)
-    se, df = spread / float(np.sqrt(values.size)), float(values.size - 1)
+    values = values[known]
+    k, mean, nan = values.size, float(values.mean()), float("nan")
+    spread = float(values.std(ddof=1)) if k > 1 else 0.0
+    differ = spread > 1e-12 * max(1.0, abs(mean))
+    ends = _of_these_cases(values, own, known)
+    if ends is None and (k < _FEWEST or not differ):
+        return OverCases(estimate=mean, std_error=nan, conf_low=nan, conf_high=nan, df=nan, p_value=nan, n=k)
+    se, df = spread / float(np.sqrt(k)), float(max(k - 1, 1))
     reach = float(stdtrit(df, (1 + level(conf_level)) / 2)) * se
+    down, up = (reach, reach) if ends is None else (max(reach, ends[0]), max(reach, ends[1]))
     return OverCases(
         estimate=mean,
-        std_error=se,
-        conf_low=max(mean - reach, limits[0]),
-        conf_high=min(mean + reach, limits[1]),
-        df=df,
-        p_value=float(2 * stdtr(df, -abs(mean - null) / se)),
-        n=values.size,
+        std_error=se if differ else nan,
+        conf_low=max(mean - down, limits[0]),
+        conf_high=min(mean + up, limits[1]),
+        df=df if differ else nan,
+        p_value=float(2 * stdtr(df, -abs(mean - null) / se)) if ends is None else nan,
+        n=k,
     )
+
+
+def _of_these_cases(
+    values: FloatArray, own: tuple[ArrayLike, ArrayLike] | None, known: NDArray[np.bool_]
+) -> tuple[float, float] | None:
+    """Return how far the limits for these very cases lie below and above the mean; None where a case has none."""
+    if own is None or values.size < 2:
+        return None
+    low, high = (np.atleast_1d(np.asarray(one, dtype=float))[known] for one in own)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        return None
+    down, up = (float(np.sqrt((away**2).sum())) / values.size for away in (values - low, high - values))
+    return down, up

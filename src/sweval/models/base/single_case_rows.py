@@ -15,7 +15,7 @@ from sweval.effects.randomization import alternating_orders, phase_changes, rand
 from sweval.errors import DataError, DesignError
 from sweval.models.base.rows import Facts
 from sweval.models.base.single_case_data import Sessions
-from sweval.models.base.single_case_indices import BASELINE_MEAN, NAP, PHI, TREATED_MEAN, Index, Indices
+from sweval.models.base.single_case_indices import BASELINE_MEAN, NAP, PHI, SERIAL_NAP, TREATED_MEAN, Index, Indices
 from sweval.models.base.values import counted
 from sweval.result import CHECK, Estimate
 
@@ -90,23 +90,32 @@ def overall_rows(facts: Facts, found: Indices) -> list[Estimate]:
         known = np.isfinite(index.estimate)
         if not index.over_cases or not known.any():
             continue
-        mean = mean_over_cases(index.estimate, null=index.null or 0.0, limits=index.limits, conf_level=facts.conf_level)
-        bounded = np.isfinite(mean.std_error)
-        tested = bounded and index.null is not None
+        mean = mean_over_cases(
+            index.estimate,
+            own=_own_limits(index, found),
+            null=index.null or 0.0,
+            limits=index.limits,
+            conf_level=facts.conf_level,
+        )
+        bounded, differ = np.isfinite(mean.conf_low), np.isfinite(mean.std_error)
+        tested = np.isfinite(mean.p_value) and index.null is not None
+        how = "interval from how much they differ"
+        if index.conf_low is not None:
+            how += ", no narrower than that of these very cases"
         rows.append(
             facts.row(
                 ALL_CASES,
                 index.measure,
                 mean.estimate,
-                method=f"{OVER_CASES}, t interval from how much they differ; {index.method.partition(',')[0]}",
+                method=f"{OVER_CASES}; {how}; {index.method.partition(',')[0]}",
                 n=mean.n,
                 clusters=mean.n,
-                std_error=mean.std_error if bounded else None,
+                std_error=mean.std_error if differ else None,
                 conf_low=mean.conf_low if bounded else None,
                 conf_high=mean.conf_high if bounded else None,
                 conf_level=facts.conf_level if bounded else None,
                 statistic=(mean.estimate - (index.null or 0.0)) / mean.std_error if tested else None,
-                df=mean.df if bounded else None,
+                df=mean.df if differ else None,
                 p_value=mean.p_value if tested else None,
                 null=index.null if tested else None,
                 metric=index.metric,
@@ -114,10 +123,20 @@ def overall_rows(facts: Facts, found: Indices) -> list[Estimate]:
                 adjusted=False,
                 level_assigned="phase",
                 level_outcome="client",
-                variance=mean.std_error**2 if bounded else None,
+                variance=mean.std_error**2 if differ else None,
             )
         )
     return rows
+
+
+def _own_limits(index: Index, found: Indices) -> tuple[FloatArray, FloatArray] | None:
+    """Return the limits of each case; of NAP and Tau those that allow for autocorrelation."""
+    source = found.of(SERIAL_NAP) if index.measure in (NAP, "tau") else index
+    if source is None or source.conf_low is None or source.conf_high is None:
+        return None
+    if index.measure == "tau":
+        return 2 * source.conf_low - 1, 2 * source.conf_high - 1
+    return source.conf_low, source.conf_high
 
 
 def between_rows(facts: Facts, sessions: Sessions, treated: str) -> tuple[list[Estimate], list[str]]:
