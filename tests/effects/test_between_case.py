@@ -12,9 +12,9 @@ import pytest
 
 import sweval as sw
 from sweval.effects.between_case import between_case_fit
+from sweval.effects.between_case_by_moments import between_case_moments
 from sweval.effects.between_case_data import CaseModel, case_data
 from sweval.effects.between_case_interval import VarianceParts, two_variance_interval
-from sweval.effects.between_case_moments import between_case_moments
 from sweval.effects.between_case_numbers import between_case_numbers
 from sweval.errors import DataError, DesignError
 from sweval.models.engine.mixed.fit import mixed_fit
@@ -363,6 +363,7 @@ def test_fewer_than_three_cases_are_refused() -> None:
         ({"outcome": [np.nan] * 3 + [1.0] * 61}, DataError, "3 of 64 outcomes are missing"),
         ({"outcome": np.ones((8, 8))}, DataError, "one list"),
         ({"case": [None] * 2 + ["a"] * 62}, DataError, "case: 2 of 64"),
+        ({"case": pd.array([1, None] + [1] * 62, dtype="Int64")}, DataError, "case: 1 of 64"),
         ({"phase": ["A"] * 63}, DataError, "phase: there are 64 outcomes"),
         ({"phase": ["A", "B"] * 31 + ["C", "C"]}, DesignError, "3 conditions"),
         ({"time": [1] * 64}, DesignError, "occur twice"),

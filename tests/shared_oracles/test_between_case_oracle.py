@@ -12,8 +12,8 @@ import pytest
 
 import sweval as sw
 from sweval.effects.between_case import between_case_fit
+from sweval.effects.between_case_by_moments import between_case_moments
 from sweval.effects.between_case_data import CaseModel
-from sweval.effects.between_case_moments import between_case_moments
 from sweval.errors import DesignError
 from sweval.models.engine.mixed.fit import mixed_fit
 from sweval.models.engine.mixed.model import Factor

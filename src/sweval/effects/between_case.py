@@ -106,7 +106,18 @@ def between_case_fit(
     model: CaseModel | None = None,
     conf_level: float = 0.95,
 ) -> BetweenCase:
-    r"""Return the between-case effect with the estimates behind it; parameters as in `between_case_g`.
+    r"""Return the between-case effect with the estimates behind it.
+
+    Use it to see variances, autocorrelation and coefficients; `between_case_g` for the row of a table.
+
+    Parameters
+    ----------
+    outcome, case, phase, time, cluster, better, model, conf_level
+        As in `between_case_g`.
+
+    Returns
+    -------
+    BetweenCase
 
     Raises
     ------
@@ -122,10 +133,21 @@ def between_case_fit(
     with theta the variances of levels and residuals (and the autocorrelation), estimated by restricted maximum
     likelihood, and C the inverse of their information (Pustejovsky, Hedges & Shadish 2014, Journal of Educational and
     Behavioral Statistics 39, 368-393); then `standardize`.
-    The limits are those of `two_variance_interval` unless the model asks for others: 10,000 simulated designs of 3 to 8
-    cases were covered close to .95 by them, .88 to .95 by the noncentral t, .90 to .97 by g -+ t SE, which is twice as
-    wide at 3 cases and all but never finds an effect on its own (see "Between-case effects" in the documentation).
-    Where variances or the autocorrelation end on a bound the same formulas hold there, as in those packages.
+    The limits are those of `two_variance_interval` unless the model asks for others: in simulated designs of 3 to 8
+    cases they hold the truth in 93 to 98 of 100, those of the noncentral t in 90 to 96. g -+ t SE holds it as often as
+    the default, but is up to a third wider, and its test claims an effect where there is none once in 100 where it
+    might five times (see "Between-case effects" in the documentation).
+    Where variances or the autocorrelation end on a bound the same formulas are used there, as in those packages.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(4)
+    >>> case, time = np.repeat(["a", "b", "c", "d"], 16), np.tile(np.arange(1, 17), 4)
+    >>> phase = np.where(time < np.repeat([5, 7, 9, 11], 16), "A", "B")
+    >>> y = np.repeat(rng.normal(20, 2, 4), 16) + 3 * (phase == "B") + rng.normal(0, 2, 64)
+    >>> found = between_case_fit(y, case=case, phase=phase, time=time)
+    >>> print(f"variance between cases {found.level_variance:.2f}, within {found.residual_variance:.2f}")
+    variance between cases 4.73, within 3.76
     """
     model = model or CaseModel()
     sign = orientation(better)

@@ -214,7 +214,7 @@ def _complete(column: ArrayLike, n: int, name: str) -> None:
     given = np.asarray(column, dtype=object)
     if given.shape != (n,):
         raise DataError(f"there are {n} outcomes, and entries of shape {given.shape}.", where=name)
-    missing = sum(value is None or (isinstance(value, float) and np.isnan(value)) for value in given.tolist())
+    missing = sum(value is None or str(value) in ("nan", "<NA>", "NaT") for value in given.tolist())
     if missing:
         raise DataError(f"{missing} of {n} entries are missing.", where=name, fix="Leave those sessions out first.")
 

@@ -266,6 +266,8 @@ def codes_of(labels: ArrayLike, n: int) -> Indices:
     given = np.asarray(labels)
     if given.shape != (n,):
         raise DesignError(f"there are {n} outcomes and labels of shape {given.shape}.")
+    if given.dtype == object:
+        given = given.astype(str)
     _, first, inverse = np.unique(given, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.intp)
     rank[np.argsort(first)] = np.arange(len(first))

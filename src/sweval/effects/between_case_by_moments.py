@@ -139,12 +139,20 @@ def between_case_moments(
     design: str | None = None,
     known: tuple[float | None, float | None] = (None, None),
 ) -> CaseMoments:
-    r"""Return the moment estimates; other parameters as in `between_case_g_moments`.
+    r"""Return the moment estimates behind `between_case_g_moments`.
+
+    Use it to see the parts, or to try other correlations than the estimated ones.
 
     Parameters
     ----------
+    outcome, case, phase, time, baseline, better, design
+        As in `between_case_g_moments`.
     known
         Autocorrelation and intraclass correlation, where they are known from elsewhere; estimated by default.
+
+    Returns
+    -------
+    CaseMoments
 
     Raises
     ------
@@ -161,6 +169,16 @@ def between_case_moments(
     rho_{icc} + (1 - rho_{icc}) phi^lag within cases. Multiple baselines: Hedges, Pustejovsky & Shadish (2013), Research
     Synthesis Methods 4, 324-341, doi:10.1002/jrsm.1086; (AB)^k: the same (2012), 3, 224-239, doi:10.1002/jrsm.1052.
     Distances in time are those of the sessions, so that gaps count.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(4)
+    >>> case, time = np.repeat(["a", "b", "c", "d"], 16), np.tile(np.arange(1, 17), 4)
+    >>> phase = np.where((time - 1) // 4 % 2 == 0, "A", "B")
+    >>> y = np.repeat(rng.normal(20, 2, 4), 16) + 3 * (phase == "B") + rng.normal(0, 2, 64)
+    >>> found = between_case_moments(y, case=case, phase=phase, time=time)
+    >>> print(f"{found.design}: change {found.mean_change:.2f}, variance {found.total_variance:.2f}")
+    reversal: change 3.24, variance 8.97
     """
     data = case_data(outcome, case, phase, time, baseline=baseline)
     return _moments(data, orientation(better), design, known, 0.95)
