@@ -134,7 +134,7 @@ def test_a_correlation_is_recovered_or_its_range_shown() -> None:
     with pytest.raises(DesignError, match="paired t of 0"):
         sw.effects.pre_post_correlation(sd_pre=3, sd_post=3, change=0.0, t=0.0, n=9)
     rows = sw.effects.over_correlations(sw.effects.pre_post_from_summary, 5.0, sd_pre=10, n=25)
-    assert [row.measure for row in rows] == ["standardized_mean_change_if_correlation"] * 3
+    assert [row.measure for row in rows] == ["standardized_mean_change_if_correlation_alternative"] * 3
     assert [row.method[-3:] for row in rows] == ["0.3", "0.5", "0.7"]
     assert len({row.estimate for row in rows}) == 1
     assert rows[0].std_error > rows[1].std_error > rows[2].std_error

@@ -92,7 +92,7 @@ def over_correlations(
     Returns
     -------
     tuple of Estimate
-        measure ends in "_if_correlation", `method` names the assumed value.
+        measure ends in "_if_correlation_alternative", `method` names the assumed value.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def over_correlations(
         rows.append(
             dataclasses.replace(
                 row,
-                measure=f"{row.measure}_if_correlation",
+                measure=f"{row.measure}_if_correlation_alternative",
                 method=f"{row.method}; correlation of before and after not reported, taken as {r:g}",
             )
         )

@@ -111,7 +111,7 @@ def test_a_missing_correlation_is_shown_for_three_values_or_assumed_aloud(kind: 
     numbers = {key: value for key, value in NUMBERS[kind].items() if key != "correlation"}
     open_ = reported_effects(table({"kind": kind} | numbers))
     assert len(open_.estimates) == 3
-    assert all(row.measure.endswith("_if_correlation") for row in open_.estimates)
+    assert all(row.measure.endswith("_if_correlation_alternative") for row in open_.estimates)
     assert "Row 1 without the correlation" in open_.notes[0]
     assumed = reported_effects(table({"kind": kind} | numbers), correlation=0.6)
     given = reported_effects(table({"kind": kind} | NUMBERS[kind]))

@@ -44,7 +44,7 @@ def reported_effects(
     correlation
         Of before and after, to be assumed where a report neither gives it nor lets it be recovered (from `sd_treated`
         and `sd_change_treated`). Without it such a report yields three rows, for .3, .5 and .7, whose measure ends in
-        "_if_correlation"; none of them enters a synthesis as it is.
+        "_if_correlation_alternative"; none of them enters a synthesis.
     conf_level
         Of the intervals.
 
@@ -194,7 +194,7 @@ class _Row:
             notes.open.append(self.number)
         elif cells.assumed:
             notes.assumed.append(self.number)
-        if any(each.measure.endswith(ALTERNATIVE) for each in made) and "control_variance" not in words:
+        if any(each.measure == f"hedges_g{ALTERNATIVE}" for each in made) and "control_variance" not in words:
             notes.variance.append(self.number)
         return made
 

@@ -28,8 +28,9 @@ from sweval.effects.samples import effect_row
 from sweval.effects.summaries import pooled_sd
 from sweval.result import BETTER, Estimate
 
-ASSUMED = "_if_correlation"
 ALTERNATIVE = "_alternative"
+"""Ends the measure of an effect under an assumption nobody chose; reports and syntheses leave such rows aside."""
+ASSUMED = f"_if_correlation{ALTERNATIVE}"
 
 
 class Cells:

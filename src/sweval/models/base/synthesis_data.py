@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SIDE = "side"
 """Column that a table with service types need not have: whether the service is direct or indirect."""
 
-_ALTERNATIVE = ("_alternative", "_if_correlation")
+_ALTERNATIVE = "_alternative"
 _RESULT = ("study", "comparison", "outcome", "term")
 _ALIKE = (0.7, 1.5)
 """Squared 'variances' within these factors of what the numbers of persons imply are standard errors."""
