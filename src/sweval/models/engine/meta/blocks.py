@@ -130,17 +130,13 @@ def blocks_of(k: int, joined: list[Codes]) -> Codes:
     DesignError
         If a block holds more than 4,000 effects.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     block: Codes = np.arange(k, dtype=np.intp)
     for codes in joined:
         held = np.flatnonzero(codes >= 0)
-        _, level = np.unique(codes[held], return_inverse=True)
-        _, label = np.unique(block, return_inverse=True)
-        size = int(label.max()) + 1
-        edges = coo_array((np.ones(len(held)), (label[held], size + level)), shape=(size + k, size + k))
-        block = np.asarray(connected_components(edges, directed=False)[1], dtype=np.intp)[label]
+        _, at, level = np.unique(codes[held], return_index=True, return_inverse=True)
+        if (block[held] == block[held[at]][level]).all():  # nested in the blocks there are
+            continue
+        block = _merged(block, held, level)
     _, block = np.unique(block, return_inverse=True)
     largest = int(np.bincount(block).max())
     if largest > _LARGEST_BLOCK:
@@ -149,6 +145,18 @@ def blocks_of(k: int, joined: list[Codes]) -> Codes:
             fix="Leave out the level that crosses studies, or analyse fewer effects.",
         )
     return block
+
+
+def _merged(block: Codes, held: Codes, level: Codes) -> Codes:
+    """Return the blocks after joining those that share a level."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, label = np.unique(block, return_inverse=True)
+    size = int(label.max()) + 1
+    nodes = size + int(level.max()) + 1
+    edges = coo_array((np.ones(len(held)), (label[held], size + level)), shape=(nodes, nodes))
+    return np.asarray(connected_components(edges, directed=False)[1], dtype=np.intp)[label]
 
 
 def batches_of(block: Codes, sampling: Sampling, components: tuple[Component, ...]) -> tuple[Batch, ...]:

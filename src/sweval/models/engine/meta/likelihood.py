@@ -15,6 +15,7 @@ from sweval.models.engine.meta.blocks import Batch
 from sweval.models.engine.ols import Array
 
 Method = Literal["REML", "ML"]
+METHODS: tuple[Method, Method] = ("REML", "ML")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from scipy.special import chdtrc
 
 from sweval.errors import DesignError
 from sweval.models.engine.meta.blocks import Batch, Codes, Component, Sampling, batches_of, blocks_of
-from sweval.models.engine.meta.likelihood import Method, Value, evaluate
+from sweval.models.engine.meta.likelihood import METHODS, Method, Value, evaluate
 from sweval.models.engine.meta.rotated import rotated
 from sweval.models.engine.ols import Array, centred_columns, constant_column, independent_columns
 
-Evaluator = Callable[[Array], Value]
+Evaluator = Callable[[Array, Method], Value]
 
 _MOST_STEPS = 200
 _CONVERGED = 1e-13
@@ -154,10 +154,10 @@ def multilevel(
     batches = batches_of(blocks_of(k, joined if cluster is None else [*joined, cluster]), sampling, components)
     _refuse_equal(batches, components)
     U = np.column_stack([Q, y])
-    likelihood = evaluator(batches, U, len(components), method)
+    likelihood = evaluator(batches, U, len(components))
     starts = _starts(y, sampling.variance, len(components), start)
-    _refuse_confounded(likelihood, evaluator(batches, U, len(components), "ML"), starts[0], components)
-    best, sigma2, converged = _search(likelihood, starts)
+    _refuse_confounded(likelihood, starts[0], components)
+    best, sigma2, converged = _search(likelihood, starts, method)
     inverse = np.linalg.solve(R, np.eye(p))
     constant = k * np.log(2 * np.pi) if method == "ML" else (k - p) * np.log(2 * np.pi)
     q = evaluate(np.zeros(0), tuple(_without(batch) for batch in batches), U, method="ML").distance
@@ -205,9 +205,9 @@ def _refuse_equal(batches: tuple[Batch, ...], components: tuple[Component, ...])
         )
 
 
-def _refuse_confounded(likelihood: Evaluator, full: Evaluator, at: Array, components: tuple[Component, ...]) -> None:
+def _refuse_confounded(likelihood: Evaluator, at: Array, components: tuple[Component, ...]) -> None:
     """Refuse a component of which the coefficients leave nothing to see."""
-    left, whole = np.diag(likelihood(at).expected), np.diag(full(at).expected)
+    left, whole = (np.diag(likelihood(at, method).expected) for method in METHODS)
     for component, part, total in zip(components, left, whole, strict=True):
         if part < 1e-8 * total:
             raise DesignError(
@@ -228,19 +228,19 @@ def _starts(y: Array, v: Array, K: int, start: Array | None) -> list[Array]:
     return [first, *(spread * (0.05 + 0.9 * np.eye(K)[k]) for k in range(K) if K > 1)]
 
 
-def evaluator(batches: tuple[Batch, ...], U: Array, components: int, method: Method) -> Evaluator:
+def evaluator(batches: tuple[Batch, ...], U: Array, components: int) -> Evaluator:
     """Return the likelihood as a function of the variance components, by the quickest way that the levels allow."""
     quick = rotated(batches, U, components)
     if quick is not None:
-        return lambda sigma2: quick.evaluate(sigma2, method=method)
-    return lambda sigma2: evaluate(sigma2, batches, U, method=method)
+        return lambda sigma2, method: quick.evaluate(sigma2, method=method)
+    return lambda sigma2, method: evaluate(sigma2, batches, U, method=method)
 
 
-def _search(likelihood: Evaluator, starts: list[Array]) -> tuple[Value, Array, bool]:
+def _search(likelihood: Evaluator, starts: list[Array], method: Method) -> tuple[Value, Array, bool]:
     """Return the best maximum; further starts are tried where the first ends at a component of zero."""
     found: tuple[Value, Array, bool] | None = None
     for start in starts:
-        value, sigma2, converged = climb(likelihood, start)
+        value, sigma2, converged = climb(likelihood, start, method)
         if found is None or value.deviance < found[0].deviance - 1e-9:
             found = value, sigma2, converged
         if converged and (sigma2 > 0).all():
@@ -250,9 +250,11 @@ def _search(likelihood: Evaluator, starts: list[Array]) -> tuple[Value, Array, b
     return found
 
 
-def climb(likelihood: Evaluator, sigma2: Array, *, held: int | None = None) -> tuple[Value, Array, bool]:
+def climb(
+    likelihood: Evaluator, sigma2: Array, method: Method, *, held: int | None = None
+) -> tuple[Value, Array, bool]:
     """Follow projected Newton steps down the deviance, all the way with the component `held` as it is."""
-    value = likelihood(sigma2)
+    value = likelihood(sigma2, method)
     moving = np.arange(len(sigma2)) != held
     if not moving.any():
         return value, sigma2, True
@@ -266,7 +268,7 @@ def climb(likelihood: Evaluator, sigma2: Array, *, held: int | None = None) -> t
         while True:
             proposal = np.maximum(sigma2 + size * step, 0.0)
             proposal[(proposal < floor) & moving] = 0.0
-            there = likelihood(proposal)
+            there = likelihood(proposal, method)
             near = length < _ROUNDING * max(abs(value.deviance), 1.0)  # the deviance has no digits left, slopes have
             if near or there.deviance <= value.deviance - 1e-4 * float(value.gradient @ (sigma2 - proposal)):
                 break

@@ -42,7 +42,7 @@ def component_interval(fit: MultilevelFit, component: int, *, conf_level: float 
     All other components and the coefficients are estimated anew at every value. The upper limit is NaN where none is
     found below a thousand times the largest variance in sight.
     """
-    likelihood = evaluator(fit.batches, fit.U, len(fit.sigma2), fit.method)
+    likelihood = evaluator(fit.batches, fit.U, len(fit.sigma2))
     last = fit.sigma2.copy()
     floor = 1e-4 * max(float(fit.sigma2.sum()), 1e-8)
 
@@ -50,7 +50,7 @@ def component_interval(fit: MultilevelFit, component: int, *, conf_level: float 
         nonlocal last
         start = np.maximum(last, floor)
         start[component] = value
-        best, last, _ = climb(likelihood, start, held=component)
+        best, last, _ = climb(likelihood, start, fit.method, held=component)
         return best.deviance
 
     target = profile(float(fit.sigma2[component])) + float(chdtri(1, 1 - conf_level))
