@@ -16,6 +16,7 @@ from sweval.models.engine.meta.multilevel import multilevel
 from sweval.models.engine.meta.robust import robust_covariance
 from sweval.models.engine.meta.summaries import aggregate
 from sweval.models.engine.meta.univariate import meta_regression
+from sweval.models.synthesis import Synthesis
 
 ORACLES = Path(__file__).resolve().parents[3] / "shared" / "oracles"
 FIXTURES = {
@@ -280,3 +281,54 @@ def test_weights_of_robumeta(name: str, kind: str) -> None:
     if kind == "CR2":
         np.testing.assert_allclose([test.df for test in tests], expected["dfs"], rtol=rtol)
         np.testing.assert_allclose([test.p_value for test in tests], expected["prob"], rtol=rtol)
+
+
+def test_the_whole_model_of_dropout_prevention_in_one_call() -> None:
+    """Nineteen coefficients of Tipton & Pustejovsky's specification as users ask for it: CHE, rho .8, CR2."""
+    _, expected, rtol = get("che_dropout_full")
+    frame = data("clubSandwich__dropoutPrevention.csv")
+    terms = [
+        "study_design", "attrition", "group_equivalence", "adjusted", "evaluator_independence", "male_pct", "white_pct",
+        "average_age", "implementation_quality", "program_site", "duration", "service_hrs",
+    ]  # fmt: skip
+    reference = {
+        "study_design": "Matched", "adjusted": "unadjusted data", "evaluator_independence": "Independent",
+        "implementation_quality": "Clear problems", "program_site": "community",
+    }  # fmt: skip
+    result = Synthesis(
+        effects="LOR1", variance="varLOR", study="studyID", moderators=" + ".join(terms), reference=reference, rho=0.8
+    ).fit(frame)
+    rows = {row.term: row for row in result.estimates if row.measure == "coefficient"}
+    assert len(rows) == 19
+    for k, name in enumerate(expected["term"]):
+        term = "(Intercept)" if name == "intrcpt" else next(
+            key for key in rows if name in (key, key.replace("[", "").replace("]", ""))
+        )  # fmt: skip
+        row = rows[term]
+        found = [row.estimate, row.std_error, row.statistic, row.df, row.p_value]
+        np.testing.assert_allclose(
+            found, [expected[key][k] for key in ("beta", "SE", "tstat", "df", "p")], rtol=rtol, err_msg=name
+        )
+
+
+def test_levels_of_a_moderator_in_one_call() -> None:
+    """The model fixture of the field, `program_site`: means, the joint test, and what rho matters."""
+    _, expected, rtol = get("che_dropout_site_htz")
+    frame = data("clubSandwich__dropoutPrevention.csv")
+    design = Synthesis(effects="LOR1", variance="varLOR", study="studyID", compare="program_site", rho=0.8)
+    result = design.fit(frame)
+    joint = result.effect("wald", term="all levels of program_site")
+    np.testing.assert_allclose(
+        [joint.estimate, joint.df, joint.p_value], [expected[key] for key in ("Fstat", "df_denom", "p")], rtol=rtol
+    )
+    _, means, _ = get("che_dropout_site_vc")
+    found = sorted(row.estimate for row in result.estimates if row.measure == "mean_effect")
+    np.testing.assert_allclose(found, sorted(means["b"]), rtol=2e-5)
+    _, site, rtol = get("che_assink_subgroup")
+    assink = data("metadat__dat.assink2016.csv")
+    shown = Synthesis(effects="yi", variance="vi", moderators="deltype", generalized_inverse=True).fit(assink)
+    rows = [row for row in shown.estimates if row.measure == "mean_effect"]
+    np.testing.assert_allclose([row.std_error for row in rows], site["SE"], rtol=rtol)
+    np.testing.assert_allclose([row.df for row in rows], site["df"], rtol=rtol)
+    plain = Synthesis(effects="yi", variance="vi", moderators="deltype").fit(assink)
+    assert plain.effect("mean_effect", term="deltype[covert]").std_error is None
