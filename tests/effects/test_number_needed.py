@@ -91,6 +91,20 @@ def test_a_wanted_fall_is_a_benefit() -> None:
     assert [harm.estimate, harm.conf_low, harm.conf_high] == pytest.approx([-1 / 0.12, -50.0, -1 / 0.22])
 
 
+def test_a_difference_that_is_turned_already_is_not_turned_back() -> None:
+    """5 of 100 placed in care against 20 of 100: the service keeps 15 of 100 out of it, one in 6.7."""
+    spared = sw.effects.two_by_two(5, 100, 20, 100, better="lower")
+    row = sw.effects.risk_difference(spared).row()
+    found = sw.effects.number_needed_to_treat(row)
+    assert [found.estimate, found.conf_low, found.conf_high] == pytest.approx(
+        [1 / 0.15, 1 / row.conf_high, 1 / row.conf_low]
+    )
+    assert found.metric == "number_needed"
+    kept = sw.effects.two_by_two(95, 100, 80, 100, better="higher")
+    same = sw.effects.number_needed_to_treat(sw.effects.risk_difference(kept).row())
+    assert found.estimate == pytest.approx(same.estimate)
+
+
 def test_a_row_of_an_effect() -> None:
     found = sw.effects.number_needed_to_treat_from_effect(G, comparison_event_rate=0.3)
     rd = sw.effects.risk_difference_from_effect([0.5, 0.1, 0.9], comparison_event_rate=0.3)

@@ -153,7 +153,10 @@ def test_other_scales_are_refused(measure: str, metric: str | None) -> None:
 def test_an_uncontrolled_change_says_so_or_is_refused() -> None:
     row = dataclasses.replace(ROW, metric="uncontrolled_change", measure="standardized_mean_change", term="change")
     found = sw.effects.cohens_u3(row)
-    assert found.metric == "uncontrolled_change"
+    assert found.metric == "uncontrolled_probability"
+    for share in (found, sw.effects.matched_rank_biserial([10, 12, 9, 14], [13, 12, 8, 19])):
+        with pytest.raises(SwevalError, match="persons among persons"):
+            sw.effects.cohens_u3(share)  # a share or a rank correlation is in no standard deviations
     assert "without a comparison group" in found.method
     for function in (sw.effects.improvement_index, sw.effects.binomial_effect_size_display):
         with pytest.raises(SwevalError, match="change without a comparison group"):

@@ -327,7 +327,7 @@ def test_matched_pairs() -> None:
     row = sw.effects.matched_rank_biserial(before, after, better="lower")
     n = sum(x != y for x, y in zip(before, after, strict=True))
     assert row.estimate == pytest.approx(2 * REFERENCE["v"] / (n * (n + 1) / 2) - 1, rel=1e-12)
-    assert row.metric == "uncontrolled_change"
+    assert row.metric == "uncontrolled_dominance"
     assert "1 clients without change left out" in row.method
     # as in the package that this interval is named after: tanh(atanh r +- z SE)
     error = np.sqrt((2 * n**3 + 3 * n**2 + n) / 6) / (n * (n + 1) / 2)

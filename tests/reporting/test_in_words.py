@@ -81,6 +81,24 @@ def test_shares_and_pairs_and_risks_have_words(synthetic: Result) -> None:
     assert "The whole interval lies on the side of improvement." in risks
 
 
+def test_an_event_that_was_prevented_is_said_as_one() -> None:
+    """5 of 100 against 20 of 100 placed in care. The row is positive for improvement; the sentence is of the event."""
+    spared = sw.effects.two_by_two(5, 100, 20, 100, better="lower")
+    said = in_words(sw.effects.risk_difference(spared).row())
+    assert "had the event 15.0 fewer times in 100" in said
+    assert "from 24.6 fewer to 6.2 fewer" in said
+    assert "The whole interval lies on the side of improvement." in said
+    assert "harm" not in said
+
+
+@pytest.mark.parametrize("scale", ["cox_d", "probit_d"])
+def test_a_yes_no_outcome_is_not_said_as_scores(scale: str) -> None:
+    row = getattr(sw.effects, scale)(sw.effects.two_by_two(12, 20, 6, 20)).row()
+    for asked in (row, sw.effects.cohens_u3(row)):
+        with pytest.raises(SwevalError, match="risk difference"):
+            in_words(asked)
+
+
 def test_a_change_is_called_a_change() -> None:
     row = sw.effects.pre_post([10, 12, 9, 14, 11, 8], [8, 11, 9, 10, 9, 7], better="lower")
     for said in (in_words(row), in_words(sw.effects.cohens_u3(row))):

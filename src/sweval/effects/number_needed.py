@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from sweval.effects.translation import CONTROLLED, limits, translatable
+from sweval.effects.translation import ORIENTED_RISKS, limits, translatable
 from sweval.errors import DesignError
 from sweval.result import BETTER, Estimate
 
@@ -76,6 +76,8 @@ def number_needed_to_treat(
     ----------
     risk_difference
         A row with measure "risk_difference", or numbers between -1 and 1, positive = more people with what is wanted.
+        Rows of models give the difference of the event as it is, which `better` turns; rows of
+        `sweval.effects.risk_difference` (metric "risk_difference") are turned already.
     conf_low, conf_high
         Limits of the differences, where they are numbers.
 
@@ -121,7 +123,7 @@ def number_needed_to_treat(
             where=where,
             fix='Fit with better="higher" (the event is wanted) or better="lower".',
         )
-    sign = BETTER[row.better]
+    sign = 1.0 if row.metric == ORIENTED_RISKS else BETTER[row.better]
     ends = (None, None) if row.conf_low is None or row.conf_high is None else (row.conf_low, row.conf_high)
     low, high = ends if sign > 0 or ends[0] is None or ends[1] is None else (-ends[1], -ends[0])
     found = _reciprocal(*limits(np.asarray(sign * row.estimate), low, high))
@@ -321,7 +323,7 @@ def _row(row: Estimate, found: NumberNeeded, *, measure: str, said: str) -> Esti
     return dataclasses.replace(
         row,
         measure=measure,
-        metric="number_needed" if row.metric == CONTROLLED else row.metric,
+        metric="number_needed",
         estimate=float(found.estimate),
         std_error=None,
         conf_low=float(found.conf_low) if held else None,

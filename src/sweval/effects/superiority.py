@@ -318,7 +318,7 @@ def matched_rank_biserial(
         method=f"matched-pairs rank-biserial correlation, {before.size - n} clients without change left out; "
         + ("Fisher's z, variance under no change" if held else "every change goes the same way, so no interval")
         + "; positive = improvement",
-        metric="uncontrolled_change",
+        metric="uncontrolled_dominance",
         adjusted=False,
         level_outcome="client",
     )

@@ -21,6 +21,10 @@ CONTROLLED = "person_total"
 """The metric of effects against a comparison group in units of the spread of persons."""
 UNCONTROLLED = "uncontrolled_change"
 """The metric of a change without a comparison group, in the same units."""
+UNCONTROLLED_SHARE = "uncontrolled_probability"
+"""The metric of such a change as a share of people; it is in no units and is not translated again."""
+ORIENTED_RISKS = "risk_difference"
+"""The metric of risk differences that are positive for an improvement; those of models are not turned."""
 BETWEEN_CASES = "between_case_total"
 """The standardizer of effects that compare clients with themselves."""
 _NORMAL = "if scores are normal with equal spread"
@@ -126,7 +130,7 @@ def translate(
     return dataclasses.replace(
         effect,
         measure=to.measure,
-        metric=to.metric if compared else UNCONTROLLED,
+        metric=to.metric if compared else UNCONTROLLED_SHARE,
         estimate=float(found.estimate),
         conf_low=float(found.conf_low) if held else None,
         conf_high=float(found.conf_high) if held else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sweval.effects.benchmarks import Benchmark, benchmark
-from sweval.effects.translation import BETWEEN_CASES, UNCONTROLLED
+from sweval.effects.translation import BETWEEN_CASES, ORIENTED_RISKS, UNCONTROLLED, UNCONTROLLED_SHARE
 from sweval.errors import SwevalError
 from sweval.reporting.cells import Record
 from sweval.reporting.language import Language, load_language
@@ -26,6 +26,8 @@ _CHANGE = "standardized_mean_change"
 _OF_PEOPLE = ("cohens_u3", "cohens_u3_nonparametric")
 _OF_PAIRS = ("common_language_effect", "probability_of_superiority")
 _NORMAL = ("cohens_u3", "common_language_effect")
+_CHANGES = (UNCONTROLLED, UNCONTROLLED_SHARE)
+_LATENT = "latent"
 
 
 def in_words(
@@ -41,7 +43,8 @@ def in_words(
     ----------
     what
         A row, for example `result.effect("hedges_g")`, or a whole result, whose rows of means name the comparison arm.
-        Standardised effects and changes, risk differences, U3 and probabilities of superiority have words.
+        Standardised effects and changes, risk differences, U3 and probabilities of superiority have words. Yes/no
+        outcomes on the scale of standardised effects (`cox_d`) have none: nobody has a score there.
     language
         `"en"` or `"id"`.
     against
@@ -80,13 +83,14 @@ def in_words(
         measures = ", ".join(dict.fromkeys(row.measure for row in result.estimates)) or "none"
         raise SwevalError(
             f"there are no words for these rows (measures: {measures}).",
-            fix='Pass a row with metric "person_total", a change, a risk difference, or a share such as cohens_u3.',
+            fix='Pass a row with metric "person_total", a change, a share such as cohens_u3, or, for a yes/no outcome, '
+            "its risk difference.",
         )
     return "\n\n".join(said)
 
 
 def _paragraphs(tidy: pd.DataFrame, words: Language, source: Benchmark | None, small_cells: int) -> list[str]:
-    rows = by_side(records(tidy))
+    rows = by_side(row for row in records(tidy) if row["standardizer"] != _LATENT)
     arms = comparison_arms(rows)
     said = []
     for row in rows:
@@ -97,18 +101,29 @@ def _paragraphs(tidy: pd.DataFrame, words: Language, source: Benchmark | None, s
             said.append(_change(row, shares(row), words, small_cells))
         elif row["measure"] in (*_OF_PEOPLE, *_OF_PAIRS):
             said.append(_share(row, arm, words, small_cells))
-    said += yes_no_sentences(tidy, language=words.code, small_cells=small_cells)
+    said += yes_no_sentences(_as_events(tidy), language=words.code, small_cells=small_cells)
     closing = " ".join(_closing(rows, words, source))
     if closing:
         return [*said, closing] if len(said) > 1 else [f"{said[0]} {closing}"]
     return said
 
 
+def _as_events(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Return risk differences as differences of the event, which the sentences speak of, and not of the improvement."""
+    turned = (tidy["measure"] == "risk_difference") & (tidy["metric"] == ORIENTED_RISKS) & (tidy["better"] == "lower")
+    if not turned.any():
+        return tidy
+    back = tidy.copy()
+    for name, source in (("estimate", "estimate"), ("conf_low", "conf_high"), ("conf_high", "conf_low")):
+        back.loc[turned, name] = -tidy.loc[turned, source]
+    return back
+
+
 def _closing(rows: list[Record], words: Language, source: Benchmark | None) -> list[str]:
     """Return what holds for all paragraphs: the assumption behind numbers of people, and a named source."""
     effects = [row for row in rows if block(row) == "effects"]
     normal = [*effects, *(row for row in rows if row["measure"] in (_CHANGE, *_NORMAL))]
-    changes = [row["metric"] == UNCONTROLLED for row in normal]
+    changes = [row["metric"] in _CHANGES for row in normal]
     parts = [] if all(changes) else [words.say("in_words.bell")]
     parts += [words.say("in_words.bell_change")] if any(changes) else []
     return [*parts, *([_against(effects, source, words)] if source is not None and effects else [])]
@@ -136,17 +151,17 @@ def _change(row: Record, found: tuple[float, float | None, float | None], words:
 def _share(row: Record, arm: str | None, words: Language, small_cells: int) -> str:
     """Return the words of a row that is a share already."""
     found = (row["estimate"], row["conf_low"], row["conf_high"])
-    if row["metric"] == UNCONTROLLED and row["measure"] in _OF_PEOPLE:
+    if row["metric"] in _CHANGES and row["measure"] in _OF_PEOPLE:
         return _change(row, found, words, small_cells)
     count = of_hundred(found[0], words)
     if row["measure"] in _OF_PAIRS:
-        change = "_change" if row["metric"] == UNCONTROLLED else ""
+        change = "_change" if row["metric"] in _CHANGES else ""
         first = words.say(f"in_words.board_pairs{change}", count=count, **_where(row, words))
     else:
         who = {"treated": treated(row, words), "control": control(arm, words)}
         first = words.say("in_words.board", count=count, **who, **_where(row, words))
     parts = [first, _fits(row, found, words, small_cells)]
-    if row["metric"] == UNCONTROLLED:
+    if row["metric"] in _CHANGES:
         parts.append(words.say("in_words.not_alone"))
     elif found[1] is not None and found[2] is not None:
         verdict = where_the_interval_lies({"conf_low": found[1] - 0.5, "conf_high": found[2] - 0.5})
