@@ -128,7 +128,7 @@ def _selected(fitted: Fitted, one: Composites, sign: float, facts: Facts) -> lis
     found = selection_model(sign * one.y, one.v)
     text = (
         "three-parameter selection model of one composite per study: effects with one-sided p above .025 are seen less "
-        f"often; {found.significant} of {len(one.y)} significant"
+        f"often; {found.significant} of {len(one.y)} are below"
     )
     own = {"n": len(one.y), "clusters": len(one.y)}
     z = found.estimate / found.std_error
@@ -140,7 +140,7 @@ def _selected(fitted: Fitted, one: Composites, sign: float, facts: Facts) -> lis
     reach = quantile(np.inf, facts.conf_level) * found.weight_error
     known = np.isfinite(found.weight_error)
     weight = facts.row(
-        "not significant", WEIGHT, found.weight,
+        "p above .025", WEIGHT, found.weight,
         method=f"relative chance of being seen; {text}; likelihood-ratio test of no selection",
         std_error=found.weight_error if known else None,
         conf_low=max(found.weight - reach, 0.0) if known else None,
