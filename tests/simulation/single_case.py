@@ -7,6 +7,8 @@ over so many cases together as a caseworker has. The table goes into docs/explai
     python tests/simulation/single_case.py --check             # 10,000 cases per cell; about two minutes
     python tests/simulation/single_case.py --replications 1000 --out quick.csv
 
+A second table, single_case_mean_coverage.csv, does the same for the mean NAP of 2 to 10 cases whose effects differ.
+
 Tau is 2 NAP - 1 and its interval twice that of NAP less one, so that both hold the truth in the same cases.
 """
 
@@ -36,6 +38,8 @@ LEAST = 0.93
 MC_ERROR = 0.0025
 UNEQUAL = "spread doubled"
 """Here the interval, which takes both phases to spread alike, is said to fall short: the table shows by how much."""
+MEANS = tuple(itertools.product((2, 3, 4, 6, 10), (0.0, 1.0, 2.0), (0.0, 0.5, 1.0), (0.0, 0.4)))
+"""Cases, mean shift, its standard deviation over cases, autocorrelation."""
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "explain" / "single_case_coverage.csv"
 
 
@@ -114,6 +118,28 @@ def cell(days: str, m: int, n: int, shift: float, phi: float, replications: int)
     }
 
 
+def mean_cell(cases: int, shift: float, spread: float, phi: float, studies: int) -> dict[str, object]:
+    """Return coverage of the mean NAP over cases of 8 + 12 sessions, by t alone and as `SingleCase` does it."""
+    rng = np.random.default_rng([SEED, 1, cases, int(10 * shift), int(10 * spread), int(10 * phi)])
+    y = correlated(rng, studies * cases, 20, phi)
+    a, b = y[:, :8], y[:, 8:] + rng.normal(shift, spread, studies * cases)[:, None]
+    true = float(ndtr(shift / np.sqrt(2 + spread**2)))
+    shape = studies, cases
+    own = [slice(g * cases, (g + 1) * cases) for g in range(studies)]
+    found = [sw.effects.within_phase_autocorrelation(a[one], b[one]) for one in own]
+    nap = sw.effects.nonoverlap_of_all_pairs(a, b, phi=np.repeat(np.clip(np.nan_to_num(found), 0, 0.8), cases))
+    parts = [part.reshape(shape) for part in (nap.estimate, nap.conf_low, nap.conf_high)]
+    held = {"t_alone": 0, "coverage": 0}
+    for values, low, high in zip(*parts, strict=True):
+        plain = sw.effects.mean_over_cases(values, limits=(0, 1))
+        ours = sw.effects.mean_over_cases(values, own=(low, high), limits=(0, 1))
+        held["t_alone"] += plain.conf_low <= true <= plain.conf_high
+        held["coverage"] += ours.conf_low <= true <= ours.conf_high
+    return {"cases": cases, "shift": shift, "spread": spread, "nap": round(true, 4), "phi": phi, "studies": studies} | {
+        name: round(count / studies, 4) for name, count in held.items()
+    }
+
+
 def main() -> int:
     """Simulate every cell, write the table, and with --check hold the intervals to their promise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -130,6 +156,14 @@ def main() -> int:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    means = [mean_cell(*one, given.replications // 4) for one in MEANS]
+    with given.out.with_name("single_case_mean_coverage.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(means[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(means)
+    for column in ("t_alone", "coverage"):
+        values = [float(str(row[column])) for row in means if row["cases"] != 2]
+        print(f"mean of 3 or more cases: {column:10} least {min(values):.3f}, mean {np.mean(values):.3f}")
     for phi in (0.0, 0.2, 0.4):
         own = [row for row in rows if row["phi"] == phi]
         for column in ("coverage", "coverage_phi_known", "coverage_phi_of_5_cases"):
