@@ -145,8 +145,8 @@ def mean_over_cases(
     Notes
     -----
     The interval of these very cases adds the distances of their limits by squares (Zou and Donner 2008,
-    doi:10.1002/sim.3095). In simulations of 3 to 10 cases of 20 sessions (tests/simulation/single_case.py) 95% intervals
-    of the mean NAP held the truth in .93 or more, on average in .97; the t interval alone in as few as .82.
+    doi:10.1002/sim.3095). In simulations of 3 to 10 cases of 20 sessions (tests/simulation/single_case.py) 95%
+    intervals of the mean NAP held the truth in .93 or more, on average in .97; t alone in as few as .82.
 
     Examples
     --------
