@@ -18,6 +18,8 @@ from sweval.reporting.language import Language, load_language
 from sweval.reporting.mixed_plots import influence, normal_quantiles, random_effects, residuals
 from sweval.reporting.phase_plots import phases
 from sweval.reporting.score_plots import scale
+from sweval.reporting.synthesis_forest import study_forest
+from sweval.reporting.synthesis_plots import funnel, orchard, rho_curve
 from sweval.reporting.tables import SIDES, block, by_side, records, side
 
 if TYPE_CHECKING:
@@ -32,13 +34,17 @@ __all__ = [
     "forest",
     "forest_in_words",
     "forest_picture",
+    "funnel",
     "influence",
     "items",
     "normal_quantiles",
+    "orchard",
     "phases",
     "random_effects",
     "residuals",
+    "rho_curve",
     "scale",
+    "study_forest",
 ]
 
 # Okabe and Ito's blue and vermillion, and grey: told apart with every kind of colour vision, in print by headings.

@@ -175,8 +175,8 @@ def selection_model(y: Array, v: Array, *, cut: float = 0.025) -> SelectionModel
     hit = y > critical
     if hit.all() or not hit.any():
         raise DesignError(
-            f"{'all' if hit.all() else 'none'} of the {len(y)} effects have a one-sided p below {cut:g}, so nothing tells "
-            "how the others were selected.",
+            f"{'all' if hit.all() else 'none'} of the {len(y)} effects have a one-sided p below {cut:g}, so nothing "
+            "tells how the others were selected.",
             fix="Use Egger's test instead.",
         )
     model = _Selection(y, v, critical, hit)

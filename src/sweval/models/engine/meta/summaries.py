@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import chdtri
 
+from sweval.errors import DesignError
 from sweval.models.engine.meta.blocks import Codes, Sampling, batches_of, blocks_of
 from sweval.models.engine.meta.multilevel import MultilevelFit, climb, evaluator
 from sweval.models.engine.ols import Array
@@ -78,12 +79,19 @@ def aggregate(y: Array, sampling: Sampling, group: Codes) -> tuple[Array, Array,
 
     Use it to draw studies, or for methods that need independent effects. Groups are in the order of their codes; the
     composite is 1'V^-1 y / 1'V^-1 1 with V the sampling covariance, its variance 1 / 1'V^-1 1.
+
+    Raises
+    ------
+    DesignError
+        If effects of different groups depend on each other.
     """
     codes, label = np.unique(group, return_inverse=True)
     estimate, variance, count = np.zeros(len(codes)), np.zeros(len(codes)), np.zeros(len(codes), dtype=np.intp)
     for batch in batches_of(blocks_of(len(y), [*sampling.joined(), np.asarray(label)]), sampling, ()):
         W = np.linalg.inv(batch.V)
         at = label[batch.rows[:, 0]]
+        if (label[batch.rows] != at[:, None]).any():
+            raise DesignError("effects of different groups depend on each other, so they are no independent averages.")
         total = W.sum(axis=(1, 2))
         estimate[at] = np.einsum("jab,jb->j", W, y[batch.rows]) / total
         variance[at] = 1 / total
