@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import sweval as sw
-from sweval.errors import DesignError
+from sweval.errors import DesignError, SwevalError
 
 
 @given(d=st.floats(-2.5, 2.5), n1=st.integers(2, 300), n2=st.integers(2, 300))
@@ -187,3 +187,63 @@ def test_impossible_margins_are_refused() -> None:
             sw.effects.two_by_two_from_margins(40, 20, 10, **how)
     with pytest.raises(DesignError, match="between 0"):
         sw.effects.two_by_two_from_margins(40, 20, 60, odds_ratio=2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda e, x: e.cohens_u3(x),
+        lambda e, x: e.cohens_u3(0.3, conf_low=x, conf_high=0.5),
+        lambda e, x: e.number_needed_to_treat(x),
+        lambda e, x: e.number_needed_to_treat_from_effect(0.5, comparison_event_rate=x),
+        lambda e, x: e.risk_difference_from_effect(x, comparison_event_rate=0.3),
+        lambda e, x: e.superiority_variance(x, n_treated=20, n_control=20),
+        lambda e, x: e.wwc_small_sample_factor(x),
+        lambda e, x: e.baseline_equivalence(x),
+        lambda e, x: e.wwc_cluster_correction(x, n_treated=200, n_control=200, clusters=20),
+        lambda e, x: e.wwc_findings([0.3], x),
+        lambda e, x: e.adjusted_p_values(x),
+        lambda e, x: e.moments_from_quartiles(median=8, n=40, q1=x, q3=11),
+        lambda e, x: e.p_to_t(0.03, x),
+        lambda e, x: e.pearson_correlation(x, 40),
+    ],
+)
+def test_text_is_refused_and_not_shown(call: Callable[..., Any]) -> None:
+    for text in ("Siti, 14", ["Siti, 14"]):
+        with pytest.raises(SwevalError, match="no numbers") as caught:
+            call(sw.effects, text)
+        assert "Siti" not in str(caught.value)
+        assert caught.value.__suppress_context__  # nor in the traceback
+
+
+def test_a_missing_effect_gives_no_missing_p() -> None:
+    for effects in (np.nan, [0.3, np.nan]):
+        with pytest.raises(SwevalError, match="missing"):
+            sw.effects.wwc_cluster_correction(effects, n_treated=200, n_control=200, clusters=20)
+        with pytest.raises(SwevalError, match="missing"):
+            sw.effects.risk_difference_from_effect(effects, comparison_event_rate=0.3)
+    with pytest.raises(SwevalError, match="infinite"):
+        sw.effects.moments_from_quartiles(median=8, n=40, q1=5, q3=np.inf)
+
+
+@pytest.mark.parametrize(("df", "largest"), [(1, 1.0), (3, 1.0), (4, 2.0), (6, 2.0), (9, 3.0)])
+def test_phi_has_an_end(df: int, largest: float) -> None:
+    """Chi-square of a table is at most n times its shorter side less one (Cramer)."""
+    n = 40
+    end = sw.effects.chi_square_to_phi(n * largest, n, df=df)
+    assert float(end.estimate) == pytest.approx(largest**0.5)
+    assert end.conf_low < end.estimate <= end.conf_high
+    with pytest.raises(DesignError, match="larger than so many clients can give"):
+        sw.effects.chi_square_to_phi(n * largest + 0.1, n, df=df)
+    for none in (0, -1, 2.5):
+        with pytest.raises(DesignError, match="degrees of freedom"):
+            sw.effects.chi_square_to_phi(3.0, n, df=none)  # type: ignore[arg-type]
+
+
+def test_limits_of_phi_hold_the_estimate_and_the_lower_one_alone_agrees_with_p() -> None:
+    x = np.concatenate([[0.0, 0.0001, 0.005], np.linspace(0.1, 12, 200)])
+    both, one = (sw.effects.chi_square_to_phi(x, 50, two_sided=side) for side in (True, False))
+    for effect in (both, one):
+        assert (effect.conf_low <= effect.estimate).all()
+        assert (effect.estimate <= effect.conf_high).all()
+    assert ((one.conf_low > 1e-9) == (one.p_value < 0.05)).all()

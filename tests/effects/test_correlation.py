@@ -188,3 +188,10 @@ def test_tetrachoric_correlation_is_that_of_maximum_likelihood() -> None:
     assert ((found.p_value < 0.05) == ((found.conf_low > 0) | (found.conf_high < 0))).all()
     with pytest.raises(DesignError, match="cell is empty"):
         sw.effects.tetrachoric_correlation(sw.effects.two_by_two(0, 20, 4, 20))
+
+
+def test_limits_hold_a_biserial_correlation_beyond_one() -> None:
+    effect = sw.effects.biserial_correlation(sw.effects.two_means([9.5, 1.1], [1.0, 0.7], 6, [1.1, 9.5], [0.7, 1.0], 5))
+    assert (np.abs(effect.estimate) > 1).all()
+    assert (effect.conf_low <= effect.estimate).all()
+    assert (effect.estimate <= effect.conf_high).all()

@@ -184,3 +184,10 @@ def test_rows_bring_their_own_limits_and_records_are_no_numbers() -> None:
         sw.effects.cohens_u3(effect)
     with pytest.raises(SwevalError, match="between 0 and 1"):
         sw.effects.binomial_effect_size_display(0.3, share_treated=1.0)
+
+
+def test_a_display_of_an_infinite_limit_is_an_end() -> None:
+    """Odds ratios with an empty cell have an infinite limit."""
+    found = sw.effects.binomial_effect_size_display(0.8, conf_low=-np.inf, conf_high=np.inf)
+    assert (float(found.conf_low), float(found.conf_high)) == (0.0, 1.0)
+    assert float(found.estimate) == pytest.approx(0.5 + 0.8 / np.sqrt(0.8**2 + 4) / 2, rel=1e-14)

@@ -221,7 +221,7 @@ def tail_quantile(conf_level: float, df: ArrayLike | None = None) -> FloatArray:
     DesignError
         If `conf_level` does not lie between 0 and 1.
     """
-    if not 0 < conf_level < 1:
+    if not isinstance(conf_level, (int, float, np.number)) or not 0 < conf_level < 1:
         raise DesignError("conf_level must lie between 0 and 1, for example 0.95.")
     z = np.asarray(special.ndtri((1 + conf_level) / 2))
     if df is None:
@@ -297,24 +297,45 @@ def floats(**parts: ArrayLike) -> tuple[FloatArray, ...]:
     DesignError
         If a part holds no finite numbers, or the shapes do not fit.
     """
-    held = {}
-    for name, part in parts.items():
-        try:
-            held[name] = np.asarray(part, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise DesignError("there are entries that are no numbers.", where=name) from error
-        wrong = int((~np.isfinite(held[name])).sum())
+    held = {name: numbers(part, name=name) for name, part in parts.items()}
+    for name, value in held.items():
+        wrong = int((~np.isfinite(value)).sum())
         if wrong:
             raise DesignError(
-                f"{wrong} of {held[name].size} values are missing or not finite.",
+                f"{wrong} of {value.size} values are missing or not finite.",
                 where=name,
                 fix="Leave those studies out first, and report how many they were.",
             )
+    return same_shape(**held)
+
+
+def numbers(part: ArrayLike, *, name: str) -> FloatArray:
+    """Return a part as floats, missing and infinite ones among them.
+
+    Raises
+    ------
+    DesignError
+        If an entry is no number; the message does not show it.
+    """
     try:
-        return tuple(np.broadcast_arrays(*held.values()))
-    except ValueError as error:
-        sizes = ", ".join(f"{name} {value.size}" for name, value in held.items())
-        raise DesignError(f"the arrays have different lengths: {sizes}.") from error
+        return np.asarray(part, dtype=float)
+    except (TypeError, ValueError):
+        raise DesignError("there are entries that are no numbers.", where=name) from None
+
+
+def same_shape(**parts: FloatArray) -> tuple[FloatArray, ...]:
+    """Return the parts broadcast to one shape.
+
+    Raises
+    ------
+    DesignError
+        If the shapes do not fit.
+    """
+    try:
+        return tuple(np.broadcast_arrays(*parts.values()))
+    except ValueError:
+        sizes = ", ".join(f"{name} {value.size}" for name, value in parts.items())
+        raise DesignError(f"the arrays have different lengths: {sizes}.") from None
 
 
 def refuse(wrong: NDArray[np.bool_], what: str, *, where: str | None = None, fix: str | None = None) -> None:

@@ -286,5 +286,6 @@ def design_effect(icc: ArrayLike, cluster_sizes: ArrayLike) -> FloatArray:
     """
     (rho,), (size,) = floats(icc=icc), floats(cluster_sizes=cluster_sizes)
     refuse((rho < 0) | (rho > 1), "an intraclass correlation lies between 0 and 1", where="icc")
+    refuse(np.asarray(size.size == 0), "there are no clusters", where="cluster_sizes")
     refuse(size < 1, "a cluster has one client or more", where="cluster_sizes")
     return np.asarray(1 + ((size**2).sum() / size.sum() - 1) * rho)

@@ -283,7 +283,7 @@ def biserial_correlation(groups: TwoMeans, *, conf_level: float = 0.95) -> Effec
     Notes
     -----
     r_pb * sqrt(pq)/phi(z_p), with Soper's variance (Jacobs & Viechtbauer, 2017, doi:10.1002/jrsm.1218). Limits are
-    those of the point-biserial correlation, rescaled and held between -1 and 1.
+    those of the point-biserial correlation, rescaled and held between -1 and 1 (or the estimate, where it lies beyond).
 
     Examples
     --------
@@ -302,6 +302,7 @@ def biserial_correlation(groups: TwoMeans, *, conf_level: float = 0.95) -> Effec
     shape = 1.5 + (1 - p * z / density) * (1 + q * z / density)
     variance = (p * q / density**2 - shape * held**2 + held**4) / (total - 1)
     low, high = (np.clip(scale * limit / np.sqrt(limit**2 + h), -1.0, 1.0) for limit in _d_limits(groups, conf_level))
+    low, high = np.minimum(low, r), np.maximum(high, r)
     return _from_means(
         groups,
         (r, variance, low, high),

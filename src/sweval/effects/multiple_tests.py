@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sweval.effects.arrays import numbers
 from sweval.errors import DataError, DesignError
 
 __all__ = ["adjusted_p_values"]
@@ -58,9 +59,11 @@ def adjusted_p_values(
     """
     if method not in _METHODS:
         raise DesignError(f'method must be one of {", ".join(_METHODS)}, not "{method}".')
-    p = np.atleast_1d(np.asarray(p_values, dtype=float))
+    p = np.atleast_1d(numbers(p_values, name="p_values"))
+    if p.ndim != 1:
+        raise DataError(f"p-values come as one list of numbers, not in {p.ndim} dimensions.")
     bad = int((~((p >= 0) & (p <= 1))).sum())
-    if p.ndim != 1 or bad:
+    if bad:
         raise DataError(
             f"{bad} of {p.size} p-values are missing or outside 0 and 1.",
             fix="Leave tests without a p-value out, and say how many they were.",

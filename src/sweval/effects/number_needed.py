@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from sweval.effects.arrays import numbers, same_shape
 from sweval.effects.translation import ORIENTED_RISKS, limits, translatable
 from sweval.errors import DesignError
 from sweval.result import BETTER, Estimate
@@ -107,7 +108,7 @@ def number_needed_to_treat(
     ([4.5, 6.7], [inf, 20.0])
     """
     if not isinstance(risk_difference, Estimate):
-        return _reciprocal(*limits(np.asarray(risk_difference, dtype=float), conf_low, conf_high))
+        return _reciprocal(*limits(numbers(risk_difference, name="risk_difference"), conf_low, conf_high))
     _no_limits(conf_low, conf_high)
     row = risk_difference
     where = f'row "{row.measure}" of {row.term}'
@@ -218,7 +219,7 @@ def number_needed_to_treat_from_effect(
         return _risk_difference(d, comparison_event_rate, event)
 
     if not isinstance(effect, Estimate):
-        parts = limits(np.asarray(effect, dtype=float), conf_low, conf_high)
+        parts = limits(numbers(effect, name="effect"), conf_low, conf_high)
         return _reciprocal(*np.broadcast_arrays(*(difference(part) for part in parts)))
     _no_limits(conf_low, conf_high)
     translatable(effect, into="a number needed to treat", needs_comparison=True)
@@ -263,7 +264,11 @@ def risk_difference_from_effect(
     >>> risk_difference_from_effect(0.5, comparison_event_rate=0.4).round(3).item()
     0.197
     """
-    return _risk_difference(np.asarray(effect, dtype=float), comparison_event_rate, event)
+    d = numbers(effect, name="effect")
+    missing = int(np.isnan(d).sum())
+    if missing:
+        raise DesignError(f"{missing} of {d.size} effects are missing.", fix="Leave them out first.")
+    return _risk_difference(d, comparison_event_rate, event)
 
 
 def _risk_difference(d: FloatArray, rate: ArrayLike | None, event: str) -> FloatArray:
@@ -274,7 +279,7 @@ def _risk_difference(d: FloatArray, rate: ArrayLike | None, event: str) -> Float
             "a number needed to treat depends on how many people of the comparison group have the event.",
             fix="Give comparison_event_rate, for example 0.3; try the rates that are plausible.",
         )
-    common = np.asarray(rate, dtype=float)
+    d, common = same_shape(effect=d, comparison_event_rate=numbers(rate, name="comparison_event_rate"))
     if not ((common > 0) & (common < 1)).all():
         raise DesignError("comparison_event_rate must lie between 0 and 1, for example 0.3.")
     z = special.ndtri(common)
@@ -343,4 +348,4 @@ def _no_limits(conf_low: ArrayLike | None, conf_high: ArrayLike | None) -> None:
 
 
 def _said_rate(rate: ArrayLike | None) -> str:
-    return "missing" if rate is None or np.ndim(rate) else f"{float(np.asarray(rate)):g}"
+    return "missing" if rate is None or np.ndim(rate) else f"{float(numbers(rate, name='comparison_event_rate')):g}"

@@ -231,12 +231,12 @@ def binomial_effect_size_display(
     >>> binomial_effect_size_display(0.5).estimate.round(3).item()
     0.621
     """
-    if not 0 < share_treated < 1:
+    if not isinstance(share_treated, (int, float, np.number)) or not 0 < share_treated < 1:
         raise DesignError("share_treated must lie between 0 and 1: which part of all people had the service?")
     spread = 1 / (share_treated * (1 - share_treated))
 
     def rate(d: FloatArray) -> FloatArray:
-        return 0.5 + d / np.sqrt(d**2 + spread) / 2
+        return 0.5 + np.sin(np.arctan(d / np.sqrt(spread))) / 2  # d / sqrt(d^2 + 1/(pq)), also of an infinite d
 
     display = Map(
         measure="binomial_effect_size_display",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from sweval.effects.arrays import floats, refuse
+from sweval.effects.arrays import floats, numbers, refuse, same_shape
 from sweval.errors import DesignError
 
 __all__ = ["EstimatedMoments", "moments_from_quartiles"]
@@ -86,11 +86,11 @@ def moments_from_quartiles(
     if skewed not in {"refuse", "missing", "keep"}:
         raise DesignError('skewed must be "refuse", "missing" or "keep".')
     middle, size = floats(median=median, n=n)
-    parts = [np.asarray(np.nan if part is None else part, dtype=float) for part in (minimum, q1, q3, maximum)]
-    try:
-        lowest, low, high, highest, middle, size = np.broadcast_arrays(*parts, middle, size)
-    except ValueError as error:
-        raise DesignError("the arrays have different lengths.") from error
+    given = {"minimum": minimum, "q1": q1, "q3": q3, "maximum": maximum}
+    parts = {name: numbers(np.nan if part is None else part, name=name) for name, part in given.items()}
+    for name, part in parts.items():
+        refuse(np.isinf(part), "a quantile is infinite", where=name)
+    lowest, low, high, highest, middle, size = same_shape(**parts, median=middle, n=size)
     refuse(size < 5, "5 clients or more are needed", where="n")
     range_given, quartiles_given = ~np.isnan(lowest + highest), ~np.isnan(low + high)
     refuse(~(range_given | quartiles_given), "neither both quartiles nor minimum and maximum are given")

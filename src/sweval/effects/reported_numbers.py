@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from sweval.effects.arrays import Effects, floats, refuse, tail_quantile, two_sided_p, wald
+from sweval.effects.arrays import Effects, floats, numbers, refuse, tail_quantile, two_sided_p, wald
 from sweval.effects.kernel import noncentral_t_interval
+from sweval.errors import DesignError
 
 __all__ = [
     "chi_square_to_d",
@@ -160,9 +161,10 @@ def chi_square_to_phi(
     adjust
         Whether to take away the upward bias (Bergsma, 2013, doi:10.1016/j.jkss.2012.10.002); limits as well.
     two_sided
-        False gives a lower limit only, at the same level, and 1 for the upper one (as effectsize prints).
+        False gives a lower limit only, at the same level, and the largest phi for the upper one (as effectsize prints).
     conf_level
-        Of the limits, by the noncentral chi-square.
+        Of the limits, by the noncentral chi-square. The test looks at one side, two limits at both: they can hold 0
+        where p lies below 1 - `conf_level`. A lower limit alone (`two_sided` False, no `adjust`) agrees with p.
 
     Returns
     -------
@@ -172,7 +174,7 @@ def chi_square_to_phi(
     Raises
     ------
     DesignError
-        If chi-square is below 0, or there are fewer than two clients.
+        If chi-square is below 0 or larger than so many clients can give, or there are fewer than two clients.
 
     Examples
     --------
@@ -181,7 +183,11 @@ def chi_square_to_phi(
     0.329 [0.201, 0.454]
     """
     x, total = floats(chi_square=chi_square, n=n)
+    if not isinstance(df, (int, np.integer)) or df < 1:
+        raise DesignError("degrees of freedom are a whole number of 1 or more.", where="df")
+    most = max(shorter for shorter in range(1, int(np.sqrt(df)) + 1) if df % shorter == 0)  # side of the table less 1
     refuse((x < 0) | (total < 2), "chi-square is 0 or more, of two clients or more")
+    refuse(x > total * most, "chi-square is larger than so many clients can give", where="chi_square")
     tail_quantile(conf_level)
     tail = (1 - conf_level) / 2 if two_sided else 1 - conf_level
     bias = df / (total - 1) if adjust else 0.0
@@ -195,15 +201,13 @@ def chi_square_to_phi(
         estimate=estimate,
         variance=np.full(estimate.shape, np.nan),
         conf_low=low,
-        conf_high=np.minimum(high, 1.0) if two_sided else np.ones(estimate.shape),
+        conf_high=np.clip(high if two_sided else np.inf, estimate, np.sqrt(most)),
         conf_level=conf_level,
         statistic=x,
         p_value=special.chdtrc(df, x),
         df=np.full(estimate.shape, float(df)),
         n=total,
-        method="phi from chi-square"
-        + (", bias-adjusted" if adjust else "")
-        + "; noncentral chi-square limits"
+        method=f"phi from chi-square{', bias-adjusted' if adjust else ''}; noncentral chi-square limits"
         + ("" if two_sided else ", one-sided"),
     )
 
@@ -416,7 +420,7 @@ def p_to_t(p: ArrayLike, df: ArrayLike, *, direction: ArrayLike = 1) -> FloatArr
     2.200
     """
     value, sign = floats(p=p, direction=direction)
-    freedom = np.asarray(df, dtype=float)
+    freedom = numbers(df, name="df")
     refuse((value <= 0) | (value > 1), "a p-value lies above 0 and at most at 1", where="p")
     refuse(np.abs(sign) != 1, "direction is 1 or -1", where="direction")
     refuse(~(freedom > 0), "degrees of freedom must be above 0", where="df")

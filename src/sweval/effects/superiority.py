@@ -407,6 +407,6 @@ def _two_groups(treated: ArrayLike, control: ArrayLike) -> tuple[FloatArray, Flo
 
 
 def _level(conf_level: float) -> float:
-    if not 0 < conf_level < 1:
+    if not isinstance(conf_level, (int, float, np.number)) or not 0 < conf_level < 1:
         raise DesignError("conf_level must lie between 0 and 1, for example 0.95.")
     return conf_level

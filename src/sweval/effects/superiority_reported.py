@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from sweval.effects import summaries
+from sweval.effects.arrays import floats
 from sweval.effects.kernel import standardize
 from sweval.effects.superiority import newcombe_variance
 from sweval.errors import DesignError
@@ -87,8 +88,14 @@ def superiority_from_summary(
     >>> print(f"{found.estimate:.3f} [{found.conf_low:.3f}, {found.conf_high:.3f}]")
     0.623 [0.479, 0.750]
     """
-    parts = (mean_treated, sd_treated, n_treated, mean_control, sd_control, n_control)
-    mt, st, nt, mc, sc, nc = np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in parts))
+    mt, st, nt, mc, sc, nc = floats(
+        mean_treated=mean_treated,
+        sd_treated=sd_treated,
+        n_treated=n_treated,
+        mean_control=mean_control,
+        sd_control=sd_control,
+        n_control=n_control,
+    )
     if not ((nt >= 2).all() and (nc >= 2).all()):
         raise DesignError("each group needs two persons or more.")
     if equal_spread:
@@ -147,8 +154,14 @@ def superiority_from_change_summary(
     >>> print(f"{found.estimate:.3f} [{found.conf_low:.3f}, {found.conf_high:.3f}]")
     0.623 [0.526, 0.710]
     """
-    parts = (mean_before, sd_before, mean_after, sd_after, n, correlation)
-    m1, s1, m2, s2, size, r = np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in parts))
+    m1, s1, m2, s2, size, r = floats(
+        mean_before=mean_before,
+        sd_before=sd_before,
+        mean_after=mean_after,
+        sd_after=sd_after,
+        n=n,
+        correlation=correlation,
+    )
     if not ((size >= 3).all() and ((r > -1) & (r < 1)).all()):
         raise DesignError("a change needs 3 persons or more and a correlation above -1 and below 1.")
     if not ((s1 > 0).all() and (s2 > 0).all()):
@@ -216,9 +229,7 @@ def superiority_variance(
     """
     if kind not in _VARIANCES:
         raise DesignError(f'kind must be one of {", ".join(_VARIANCES)}, not "{kind}".')
-    a, m, n, ties = np.broadcast_arrays(
-        *(np.asarray(x, dtype=float) for x in (superiority, n_treated, n_control, tied))
-    )
+    a, m, n, ties = floats(superiority=superiority, n_treated=n_treated, n_control=n_control, tied=tied)
     if not ((a >= 0) & (a <= 1) & (ties >= 0) & (ties <= 1)).all():
         raise DesignError("a probability of superiority and a share of ties lie between 0 and 1.")
     if not ((m >= 2).all() and (n >= 2).all()):

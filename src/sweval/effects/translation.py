@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sweval.effects.arrays import numbers, same_shape
 from sweval.effects.kernel import Standardized
 from sweval.errors import DesignError
 from sweval.result import Estimate
@@ -99,8 +100,11 @@ def limits(
     """
     if (conf_low is None) != (conf_high is None):
         raise DesignError("an interval has two limits; only one of conf_low and conf_high was given.")
-    low, high = (np.nan if limit is None else limit for limit in (conf_low, conf_high))
-    d, low, high = np.broadcast_arrays(*(np.asarray(part, dtype=float) for part in (effect, low, high)))
+    low, high = (
+        numbers(np.nan if limit is None else limit, name=name)
+        for name, limit in (("conf_low", conf_low), ("conf_high", conf_high))
+    )
+    d, low, high = same_shape(effect=effect, conf_low=low, conf_high=high)
     wrong = int((low > high).sum())
     if wrong:
         raise DesignError(f"in {wrong} interval(s) conf_low is above conf_high.")
@@ -116,7 +120,7 @@ def translate(
     if isinstance(effect, Standardized):
         raise DesignError("pass the numbers of the record.", fix=f"{to.measure}(x.g, conf_low=x.conf_low, ...)")
     if not isinstance(effect, Estimate):
-        return _mapped(*limits(np.asarray(effect, dtype=float), conf_low, conf_high), to)
+        return _mapped(*limits(numbers(effect, name="effect"), conf_low, conf_high), to)
     if conf_low is not None or conf_high is not None:
         raise DesignError("a row brings its own limits; give conf_low and conf_high with numbers only.")
     compared = translatable(effect, into=to.measure, needs_comparison=to.needs_comparison)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from sweval.effects.arrays import floats, numbers
 from sweval.effects.clustered import corrected_t
 from sweval.effects.kernel import Standardized, small_sample_factor, standardize
 from sweval.effects.multiple_tests import adjusted_p_values
@@ -109,7 +110,7 @@ def wwc_small_sample_factor(persons: ArrayLike) -> FloatArray:
     >>> wwc_small_sample_factor([10, 100]).round(4).tolist()
     [0.9032, 0.9923]
     """
-    n = np.asarray(persons, dtype=float)
+    n = numbers(persons, name="persons")
     if not (n > 3).all():
         raise DesignError("omega needs more than 3 persons.")
     return np.asarray(1 - 3 / (4 * n - 9))
@@ -146,7 +147,7 @@ def baseline_equivalence(effects: ArrayLike) -> TextArray:
     >>> baseline_equivalence([0.03, -0.12, 0.4]).tolist()
     ['satisfied', 'adjustment_required', 'not_satisfied']
     """
-    size = np.abs(np.asarray(effects, dtype=float))
+    size = np.abs(numbers(effects, name="effects"))
     missing = int((~np.isfinite(size)).sum())
     if missing:
         raise DataError(f"{missing} of {size.size} baseline effects are missing.", fix="Leave them out first.")
@@ -204,15 +205,19 @@ def wwc_cluster_correction(
     """
     if outcome not in _DEFAULT_ICC:
         raise DesignError('outcome must be "achievement" or "other".')
-    rho = np.asarray(_DEFAULT_ICC[outcome] if icc is None else icc, dtype=float)
-    g, nt, nc, k = (np.asarray(part, dtype=float) for part in (effects, n_treated, n_control, clusters))
+    g, nt, nc, k, rho = floats(
+        effects=effects,
+        n_treated=n_treated,
+        n_control=n_control,
+        clusters=clusters,
+        icc=_DEFAULT_ICC[outcome] if icc is None else icc,
+    )
     if not ((nt >= 2).all() and (nc >= 2).all() and (k > 2).all()):
         raise DesignError("each arm needs two persons or more, and there must be more than two clusters.")
     total = nt + nc
     t = g / np.sqrt(total / (nt * nc) + g**2 / (2 * total))
     corrected, df = corrected_t(t, persons=total, mean_size=total / k, icc=rho)
     p = 2 * special.stdtr(df, -np.abs(corrected))
-    t, corrected, df, p, rho = np.broadcast_arrays(t, corrected, df, p, rho)
     return ClusterCorrected(t=t, t_corrected=corrected, df=df, p_value=p, icc=rho)
 
 
@@ -258,9 +263,9 @@ def wwc_findings(
     >>> found.characterisation.tolist()
     ['statistically significant positive', 'substantively important positive', 'indeterminate']
     """
-    if not 0 < level < 1:
+    if not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
         raise DesignError("level must lie between 0 and 1, for example 0.05.")
-    g, p = (np.atleast_1d(np.asarray(part, dtype=float)) for part in (effects, p_values))
+    g, p = (np.atleast_1d(numbers(part, name=name)) for name, part in (("effects", effects), ("p_values", p_values)))
     if g.shape != p.shape:
         raise DataError(f"{g.size} effects and {p.size} p-values; each finding needs both.")
     missing = int((~np.isfinite(g)).sum())
@@ -330,8 +335,12 @@ def wwc_difference_in_differences(
     >>> print(f"{found.g:.2f} [{found.conf_low:.2f}, {found.conf_high:.2f}]")
     0.30 [0.02, 0.58]
     """
-    after, before, nt, nc, r = (
-        np.asarray(part, dtype=float) for part in (effect_after, effect_before, n_treated, n_control, correlation)
+    after, before, nt, nc, r = floats(
+        effect_after=effect_after,
+        effect_before=effect_before,
+        n_treated=n_treated,
+        n_control=n_control,
+        correlation=correlation,
     )
     if not ((nt >= 2).all() and (nc >= 2).all()):
         raise DesignError("each group needs two persons or more.")
