@@ -4,7 +4,7 @@ Multiple baselines and A-B-A-B designs of 20 sessions are simulated, with and wi
 `between_case_g` does by default. The intervals of the noncentral t and g -+ t SE stand beside the default.
 The table goes into docs/explain/between_case.csv, which docs/explain/between_case.md shows.
 
-    python tests/simulation/between_case.py --check        # 48 cells of 10,000 designs; about 5 minutes on two cores
+    python tests/simulation/between_case.py --check        # 48 cells of 10,000 designs; about 7 minutes on two cores
     python tests/simulation/between_case.py --replications 500 --out quick.csv
 """
 
