@@ -134,9 +134,9 @@ def between_case_fit(
     likelihood, and C the inverse of their information (Pustejovsky, Hedges & Shadish 2014, Journal of Educational and
     Behavioral Statistics 39, 368-393); then `standardize`.
     The limits are those of `two_variance_interval` unless the model asks for others: in simulated designs of 3 to 8
-    cases they hold the truth in 93 to 98 of 100, those of the noncentral t in 90 to 96. g -+ t SE holds it as often as
-    the default, but is up to a third wider, and its test claims an effect where there is none once in 100 where it
-    might five times (see "Between-case effects" in the documentation).
+    cases they hold the truth in 94 to 97 of 100, those of the noncentral t in 90 to 95. g -+ t SE holds it as often as
+    the default, but is up to 40% wider with few cases, and its test claims an effect where there is none as rarely
+    as once in 100 where it might five times (see "Between-case effects" in the documentation).
     Where variances or the autocorrelation end on a bound the same formulas are used there, as in those packages.
 
     Examples
