@@ -47,3 +47,11 @@ def test_only_a_convention_has_words_of_size() -> None:
 def test_an_unknown_source_is_refused() -> None:
     with pytest.raises(SwevalError, match="kraft_2023"):
         sw.effects.benchmark("kraft2023")
+
+
+def test_a_range_with_exceptions_is_not_called_lowest_and_highest() -> None:
+    """The summary that was read says "with few exceptions": some medians lie outside."""
+    found = sw.effects.benchmark("tanner_smith_2018")
+    assert "few exceptions" in found.read_in
+    assert not any(word in label for label in found.labels["en"] for word in ("lowest", "highest"))
+    assert not any("ter" in label for label in found.labels["id"])  # terendah, tertinggi

@@ -26,8 +26,8 @@ class Benchmark:
     id, source, citation, doi
         Key in the file, short name, full reference; `doi` where it is known.
     kind
-        "means" (mean effects), "percentiles" (of a distribution of effects), "range" (lowest and highest of several
-        medians) or "convention".
+        "means" (mean effects), "percentiles" (of a distribution of effects), "range" (where most of several medians
+        lie) or "convention".
     values
         The numbers, in standard deviations.
     labels

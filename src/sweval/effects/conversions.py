@@ -1,7 +1,8 @@
 """From one effect to another: d, odds ratio, risk ratio, correlation. Numbers or arrays in, arrays out.
 
 Every conversion assumes something about what was not reported; a converted effect is never as good as one computed from
-counts or means. Intervals: convert the limits, all maps here are monotone.
+counts or means. Intervals: convert the limits, for the maps are monotone; only `d_to_f` and `d_to_eta_squared` are not,
+as they lose the direction: where the limits of d lie on both sides of 0 the lower limit is 0.
 """
 
 from __future__ import annotations

@@ -198,8 +198,10 @@ def log_cv_ratio(groups: TwoMeans, *, correct: bool = True, conf_level: float = 
 
     Notes
     -----
-    Nakagawa et al. (2015, doi:10.1111/2041-210X.12309), without correlation of mean and standard deviation; t with
-    Satterthwaite's degrees of freedom.
+    log(CV_T/CV_C) + (1/(n_T - 1) - 1/(n_C - 1))/2 - (CV_T^2/n_T - CV_C^2/n_C)/2, all behind the logarithm being the
+    correction: its first part by Nakagawa et al. (2015, doi:10.1111/2041-210X.12309), its second by Senior, Viechtbauer
+    & Nakagawa (2020). metafor's CVR has the first part only. Variance 1/(2(n - 1)) + CV^2/n of either arm, without
+    correlation of mean and standard deviation; t with Satterthwaite's degrees of freedom.
 
     Examples
     --------

@@ -86,8 +86,8 @@ def probability_of_superiority(
     :math:`(\hat A - A)^2 = t^2 V A(1-A)/[\hat A(1-\hat A)]`, so it stays within 0 and 1 and agrees with the p-value at
     .5. V is never taken below Newcombe's (2006, doi:10.1002/sim.2324) for the same :math:`\hat A`: with few persons
     and groups far apart the placements hardly vary by chance. Where nobody overlaps, :math:`\hat A` is taken at
-    :math:`1 - 1/(2 n_T n_C)` in the interval. Simulated coverage .95 or above with 4 to 50 per group, continuous,
-    ordered and skewed scores, equal and unequal spread.
+    :math:`1 - 1/(2 n_T n_C)` in the interval. Simulated coverage .94 or above with 4 to 50 per group, continuous,
+    ordered and skewed scores, equal and unequal spread; .91 where 4 persons spread four times as wide as 20 or more.
 
     Examples
     --------
