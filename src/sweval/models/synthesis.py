@@ -152,7 +152,8 @@ class Synthesis(Design):
         frame
             A data frame with one row per effect, or a `Result` of ours.
         outcome
-            Take only the effects on this outcome, as the column `outcome` names it. Default: all.
+            Take only the effects on this outcome, as the column `outcome` names it. By default, or with the name of the
+            column of effects (as in a study file), all.
         better
             "higher" or "lower": which direction of the effects is an improvement; effects of ours point up.
         conf_level
@@ -179,6 +180,7 @@ class Synthesis(Design):
         if better is not None and better not in BETTER:
             raise DesignError(f'better="{better}" is neither "higher" nor "lower".', where=self.where)
         terms = self._terms()
+        outcome = None if outcome == self.effects else outcome  # as a study file names it
         effects = take_effects(frame, self._asked(outcome))
         given = _covariance_of_rows(covariance, effects, self.where)
         if given is not None:

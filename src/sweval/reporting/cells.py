@@ -22,6 +22,7 @@ _GROUPED_BY = {
     "coefficients": "comparison",
     "cases": "comparison",
     "case_indices": "comparison",
+    "synthesis": "comparison",
 }
 
 

@@ -37,12 +37,12 @@ _ASK_FIRST = {
 
 
 def plain_effects(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -> str:
-    """Return the effect table, and what cannot be compared with it, for a terminal; yes/no outcomes too."""
+    """Return a synthesis, the effect table and what cannot be compared with it, for a terminal; yes/no outcomes too."""
     words = load_language(language)
     shown = [
         table
         for table in tables(tidy, language=language, small_cells=small_cells)
-        if table.name in ("effects", "apart", "risks", "contrasts")
+        if table.name in ("synthesis", "effects", "apart", "risks", "contrasts")
     ]
     if not shown:
         return words.say("report.no_effects")

@@ -26,6 +26,7 @@ from sweval.reporting.change_table import CHANGE, change_table, without_secret_e
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.participants_table import DESCRIPTIVE, participants_table
 from sweval.reporting.safety_table import SAFETY_MEASURES, safety_table
+from sweval.reporting.synthesis_table import SYNTHESIS, synthesis_table
 from sweval.reporting.yes_no_tables import YES_NO, contrasts_table, risks_table
 from sweval.result import COMPARABLE, SERVICES
 from sweval.scoring.reliability import MEASURES as RELIABILITY
@@ -58,6 +59,8 @@ def block(row: Record) -> str:
     measure, metric = row["measure"], row["metric"]
     if measure.endswith(_ALTERNATIVE):
         return "other"
+    if measure in SYNTHESIS:
+        return "synthesis"
     if metric == COMPARABLE:
         return "effects"
     if of_case(row):
@@ -106,9 +109,9 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     Returns
     -------
     tuple of Table
-        Named effects, apart, cases, case_indices, risks, contrasts, change, safety, participants, reliability, icc,
-        coefficients, other; empty ones are absent. No row of `tidy` is left out but risks that would give away counts
-        of categories.
+        Named synthesis, effects, apart, cases, case_indices, risks, contrasts, change, safety, participants,
+        reliability, icc, coefficients, other; empty ones are absent. No row of `tidy` is left out but risks that would
+        give away counts of categories.
     """
     words = load_language(language)
     held: dict[str, list[Record]] = {}
@@ -121,6 +124,7 @@ def tables(tidy: pd.DataFrame, *, language: str = "en", small_cells: int = 11) -
     if "cases" in held:
         held["case_indices"] = held["cases"]
     makers: dict[str, Callable[[list[Record], Language, int], Table]] = {
+        "synthesis": synthesis_table,
         "effects": _effects,
         "apart": _apart,
         "cases": cases_table,
