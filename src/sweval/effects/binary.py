@@ -4,9 +4,9 @@ Every function takes a table of counts (`two_by_two`), which knows whether the e
 `Effects` and can be averaged over studies; `odds_ratio` and `risk_ratio` give one row for readers.
 
 Limits come from score tests on the counts as they are (Miettinen & Nurminen, 1985) and hold in small samples: with 10
-to 50 clients per arm and risks of .05 to .70 they cover .92 to 1.00, on average .96 (of the tables that say something; the
-lowest for ratios in unequal arms). Estimates and variances of ratios
-need cells with somebody in them: where one is empty, 1/2 is added to the four cells of that table and the row says so.
+to 50 clients per arm and risks of .05 to .70 they cover .92 to 1.00, on average .96 (of the tables that say something;
+the lowest for ratios in unequal arms). Estimates and variances of ratios need cells with somebody in them: where one is
+empty, 1/2 is added to the four cells of that table and the row says so.
 """
 
 from __future__ import annotations
