@@ -195,3 +195,31 @@ def test_limits_hold_a_biserial_correlation_beyond_one() -> None:
     assert (np.abs(effect.estimate) > 1).all()
     assert (effect.conf_low <= effect.estimate).all()
     assert (effect.estimate <= effect.conf_high).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "term"),
+    [
+        (lambda e: e.single_share(10, 40), "group"),
+        (lambda e: e.single_spread(5.0, 30), "group"),
+        (lambda e: e.pearson_correlation(0.2, 50), "association"),
+        (lambda e: e.partial_correlation(2.5, 60, 4), "association"),
+        (lambda e: e.semipartial_correlation(2.5, 60, 4, 0.3), "association"),
+        (lambda e: e.t_to_r(2.2, 58), "association"),
+        (lambda e: e.z_to_r(2.2, 60), "association"),
+        (lambda e: e.chi_square_to_phi(9.9, 100), "association"),
+        (lambda e: e.t_to_d(2.2, 58, paired=True), "change"),
+        (lambda e: e.change_in_risk(e.paired_events(10, 12, 4, 14)), "change"),
+        (lambda e: e.change_in_log_odds(e.paired_events(10, 12, 4, 14), kind="marginal"), "change"),
+        (lambda e: e.log_response_ratio_of_change(e.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47)), "change"),
+        (lambda e: e.log_variability_ratio_of_change(e.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47)), "change"),
+        (lambda e: e.log_cv_ratio_of_change(e.two_moments(38.5, 11.6, 30.6, 15.0, 20, 0.47)), "change"),
+    ],
+)
+def test_nobody_was_assigned_where_there_are_no_arms(call: Callable[[Any], Any], term: str) -> None:
+    row = call(sw.effects).row()
+    assert (row.term, row.level_assigned) == (term, None)
+    assert (row.null is None) == (term == "group")  # nothing is compared, so there is nothing to test
+    assert call(sw.effects).row(term="mine").term == "mine"
+    arms = sw.effects.cox_d(sw.effects.two_by_two(12, 20, 6, 20)).row()
+    assert (arms.term, arms.level_assigned) == ("arm[treated]", "client")

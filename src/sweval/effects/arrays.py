@@ -17,6 +17,7 @@ __all__ = ["Effects"]
 FloatArray = NDArray[np.float64]
 
 _LOG = "log_"
+_TERMS = {"arms": "arm[treated]", "change": "change", "group": "group", "association": "association"}
 _HELD = ("estimate", "variance", "conf_low", "conf_high", "statistic", "p_value", "df", "n", "clusters", "corrected")
 
 
@@ -48,6 +49,9 @@ class Effects:
         How the numbers were made; the interval by name.
     standardizer
         For effects in standard deviations: whose.
+    about
+        What they speak of: "arms", the "change" of one group, one "group", or the "association" of two variables. Only
+        arms are assigned.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class Effects:
     better: str | None = None
     method: str
     standardizer: str | None = None
+    about: str = "arms"
 
     @property
     def std_error(self) -> FloatArray:
@@ -141,13 +146,13 @@ class Effects:
             method=f"{self.method}; Fisher's z",
         )
 
-    def rows(self, *, term: str = "arm[treated]") -> tuple[Estimate, ...]:
+    def rows(self, *, term: str | None = None) -> tuple[Estimate, ...]:
         """Return one row of a result per effect.
 
         Parameters
         ----------
         term
-            What the effects belong to.
+            What the effects belong to; left out it follows from `about`, such as "arm[treated]".
 
         Returns
         -------
@@ -158,17 +163,18 @@ class Effects:
         flat = {
             name: np.broadcast_to(value, shape).ravel() for name in _HELD if (value := getattr(self, name)) is not None
         }
+        named = _TERMS[self.about] if term is None else term
         return tuple(
-            self._row({name: value[i] for name, value in flat.items()}, term) for i in range(self.estimate.size)
+            self._row({name: value[i] for name, value in flat.items()}, named) for i in range(self.estimate.size)
         )
 
-    def row(self, *, term: str = "arm[treated]") -> Estimate:
+    def row(self, *, term: str | None = None) -> Estimate:
         """Return the row of the only effect.
 
         Parameters
         ----------
         term
-            What the effect belongs to.
+            As in `rows`.
 
         Returns
         -------
@@ -198,7 +204,7 @@ class Effects:
             statistic=numbers["statistic"],
             df=numbers.get("df"),
             p_value=numbers["p_value"],
-            null=self.null,
+            null=None if self.about == "group" else self.null,
             better=self.better,
             n=None if n is None else round(n),
             clusters=None if clusters is None else round(clusters),
@@ -206,7 +212,7 @@ class Effects:
             metric=self.metric,
             standardizer=self.standardizer,
             adjusted=False,
-            level_assigned="client" if clusters is None else "cluster",
+            level_assigned=None if self.about != "arms" else "client" if clusters is None else "cluster",
             level_outcome="client",
             variance=variance,
             weight_variance=variance,

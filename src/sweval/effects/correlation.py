@@ -72,7 +72,7 @@ def pearson_correlation(
     if scale not in _SCALES:
         raise DesignError(f"scale must be one of {', '.join(_SCALES)}.")
     rho, size = floats(r=r, n=n)
-    _within(rho)
+    refuse(np.abs(rho) >= 1, "a correlation must lie between -1 and 1", where="r")
     refuse(size < 4, "a correlation needs 4 clients or more for its interval", where="n")
     if scale == "unbiased":
         refuse(size < 5, 'scale "unbiased" needs 5 clients or more', where="n")
@@ -202,6 +202,7 @@ def semipartial_correlation(
         statistic=score,
         p_value=two_sided_p(score),
         n=size,
+        about="association",
         method="semi-partial correlation; interval estimate +- z * SE",
     )
     return oriented(effects, better, orientation(better))
@@ -358,10 +359,6 @@ def log_odds_ratio_from_means(groups: TwoMeans, *, scale: str = "logistic", conf
     )
 
 
-def _within(r: FloatArray) -> None:
-    refuse(np.abs(r) >= 1, "a correlation must lie between -1 and 1", where="r")
-
-
 def _d_limits(groups: TwoMeans, conf_level: float) -> tuple[FloatArray, FloatArray]:
     """Return the limits of the standardised difference by the noncentral t."""
     kappa = np.sqrt(1 / groups.n_treated + 1 / groups.n_control)
@@ -422,6 +419,7 @@ def _by_fisher(
         statistic=z / error,
         p_value=two_sided_p(z / error),
         n=n,
+        about="association",
         method=("unbiased correlation; " if scale == "unbiased" else "") + "interval and test by Fisher's z",
     )
     return oriented(plain, better, orientation(better))

@@ -101,6 +101,7 @@ class PairedEvents:
             p_value=two_sided_p(score),
             n=self.n,
             corrected=self.incomplete,
+            about="change",
             method=f"{method}; McNemar's test",
         )
         return oriented(plain, self.better, orientation(self.better))

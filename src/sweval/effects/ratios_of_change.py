@@ -66,7 +66,8 @@ def log_response_ratio_of_change(moments: TwoMoments, *, correct: bool = True, c
         df=moments.n - 1,
         conf_level=conf_level,
     )
-    return dataclasses.replace(oriented(effects, moments.better, orientation(moments.better)), n=moments.n)
+    turned = oriented(effects, moments.better, orientation(moments.better))
+    return dataclasses.replace(turned, n=moments.n, about="change")
 
 
 def log_variability_ratio_of_change(moments: TwoMoments, *, conf_level: float = 0.95) -> Effects:
@@ -113,6 +114,7 @@ def log_variability_ratio_of_change(moments: TwoMoments, *, conf_level: float = 
         p_value=2 * special.stdtr(df, -np.abs(t)),
         df=df,
         n=moments.n,
+        about="change",
         method="log ratio of standard deviations after and before; Pitman-Morgan interval; positive = more after",
     )
 
@@ -157,7 +159,7 @@ def log_cv_ratio_of_change(moments: TwoMoments, *, correct: bool = True, conf_le
         df=moments.n - 1,
         conf_level=conf_level,
     )
-    return dataclasses.replace(effects, n=moments.n)
+    return dataclasses.replace(effects, n=moments.n, about="change")
 
 
 def _cvs(moments: TwoMoments) -> tuple[FloatArray, FloatArray]:

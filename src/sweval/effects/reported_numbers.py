@@ -25,8 +25,6 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-_LOPSIDED = 0.1
-
 
 def effects_from_interval(
     estimate: ArrayLike,
@@ -79,7 +77,7 @@ def effects_from_interval(
         refuse(low <= 0, "a ratio and its limits must be above 0")
         y, low, high = np.log(y), np.log(low), np.log(high)
     variance = ((high - low) / (2 * tail_quantile(conf_level))) ** 2
-    lopsided = int((np.abs(y - (low + high) / 2) > _LOPSIDED * (high - low)).sum())
+    lopsided = int((np.abs(y - (low + high) / 2) > 0.1 * (high - low)).sum())
     said = f"; {lopsided} of {y.size} lie off the middle of their limits" if lopsided else ""
     return wald(
         y,
@@ -207,6 +205,7 @@ def chi_square_to_phi(
         p_value=special.chdtrc(df, x),
         df=np.full(estimate.shape, float(df)),
         n=total,
+        about="association",
         method=f"phi from chi-square{', bias-adjusted' if adjust else ''}; noncentral chi-square limits"
         + ("" if two_sided else ", one-sided"),
     )
@@ -263,9 +262,8 @@ def t_to_d(t: ArrayLike, df: ArrayLike, *, paired: bool = False, conf_level: flo
         statistic=statistic,
         p_value=two_sided_p(statistic, error_df),
         df=error_df,
-        method="d from t and its df, "
-        + ("paired" if paired else "arms supposed of equal size")
-        + "; noncentral t limits",
+        about="change" if paired else "arms",
+        method=f"d from t and its df, {'paired' if paired else 'arms supposed of equal size'}; noncentral t limits",
     )
 
 
@@ -309,6 +307,7 @@ def t_to_r(t: ArrayLike, df: ArrayLike, *, conf_level: float = 0.95) -> Effects:
         statistic=statistic,
         p_value=two_sided_p(statistic, error_df),
         df=error_df,
+        about="association",
         method="correlation from t and its df; noncentral t limits",
     )
 
@@ -391,6 +390,7 @@ def z_to_r(z: ArrayLike, n: ArrayLike, *, conf_level: float = 0.95) -> Effects:
         statistic=score,
         p_value=two_sided_p(score),
         n=total,
+        about="association",
         method="correlation from z; limits of z, transformed",
     )
 

@@ -309,5 +309,6 @@ def _described(
         df=df,
         n=n,
         corrected=corrected,
+        about="group",
         method=method,
     )
