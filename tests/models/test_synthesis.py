@@ -443,6 +443,8 @@ def test_three_services_are_compared_in_pairs_and_together() -> None:
     assert joint[1].p_value is not None
     assert 0 < joint[1].p_value < 1
     assert result.effect("mean_effect", term="service[group]").service == "group"
+    sides = Synthesis(compare="side", model="SCE").fit(services())
+    assert len([row for row in sides.estimates if row.measure == "tau2"]) == 2
     own = Synthesis(compare="service", model="SCE").fit(services())
     assert [row.term for row in own.estimates if row.measure == "tau2"] == [
         "study, service[group]", "study, service[individual]", "study, service[training]"

@@ -78,9 +78,18 @@ def test_selection_model_recovers_a_known_selection() -> None:
 
 def test_refusals() -> None:
     v = np.full(4, 0.01)
-    with pytest.raises(DesignError, match="all of the 4 effects have a one-sided p below 0.025"):
+    with pytest.raises(DesignError, match=r"all of the 4 effects have a one-sided p below 0\.025"):
         selection_model(np.array([0.5, 0.6, 0.7, 0.8]), v)
     with pytest.raises(DesignError, match="none of the 4 effects have"):
         selection_model(np.array([0.0, 0.1, 0.05, 0.08]), v)
     with pytest.raises(DesignError, match="three effects or more; there are 2"):
         trim_and_fill(np.array([0.1, 0.2]), v[:2])
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_selection_model_knows_no_unit(scale: float) -> None:
+    y, v, _ = data(2)
+    one, other = selection_model(y, v), selection_model(scale * y, scale**2 * v)
+    found = [other.estimate / scale, other.std_error / scale, other.weight, other.p_value]
+    np.testing.assert_allclose(found, [one.estimate, one.std_error, one.weight, one.p_value], rtol=1e-6)
+    assert other.log_likelihood == pytest.approx(one.log_likelihood - len(y) * np.log(scale))

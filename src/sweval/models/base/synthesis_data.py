@@ -98,7 +98,8 @@ def take_effects(frame: Any, asked: Asked) -> Effects:
     spread = asked.variance or asked.std_error or "variance"
     derived = {SIDE} if SIDE not in present and "service" in present else set()
     roles = [asked.effect] if asked.effect else []
-    wanted = [asked.effects, spread, asked.study, *roles, *asked.levels, *asked.control]
+    levels = [name for name in asked.levels if name not in derived]
+    wanted = [asked.effects, spread, asked.study, *roles, *levels, *asked.control]
     require_terms(
         frame,
         [n for n in asked.columns if n not in derived],

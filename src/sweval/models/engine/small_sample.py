@@ -28,13 +28,14 @@ def satterthwaite_df(D: Array, z: Array, K: Array) -> Array:
     Returns
     -------
     numpy.ndarray
-        Shape (m,).
+        Shape (m,); NaN for a contrast on which no cluster's errors bear.
     """
     out = []
     for m in range(D.shape[1]):
         d, zm = D[:, m, m], z[:, :, m]
         own, cross = ((zm @ K) * zm).sum(axis=1), K @ (zm.T @ zm)
-        out.append((d + own).sum() ** 2 / ((d * d + 2 * d * own).sum() + (cross * cross.T).sum()))
+        below = float((d * d + 2 * d * own).sum() + (cross * cross.T).sum())
+        out.append(float((d + own).sum()) ** 2 / below if below > 0 else np.nan)
     return np.array(out)
 
 

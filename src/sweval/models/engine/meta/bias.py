@@ -171,6 +171,8 @@ def selection_model(y: Array, v: Array, *, cut: float = 0.025) -> SelectionModel
     >>> found.significant, found.estimate < float(y.mean())
     (6, True)
     """
+    unit = float(np.sqrt(np.median(v)))  # so that steps of the search mean the same on every scale
+    y, v = y / unit, v / unit**2
     critical = -float(ndtri(cut)) * np.sqrt(v)
     hit = y > critical
     if hit.all() or not hit.any():
@@ -191,19 +193,18 @@ def selection_model(y: Array, v: Array, *, cut: float = 0.025) -> SelectionModel
         if best is None or found.fun < model.value(best):
             best = np.asarray(found.x, dtype=float)
     best, covariance = _polished(model, np.zeros(3) if best is None else best)
-    log_likelihood = -model.value(best)
-    statistic = max(2 * (log_likelihood - plain.log_likelihood), 0.0)
+    statistic = max(2 * (-model.value(best) - plain.log_likelihood), 0.0)
     errors = np.sqrt(np.diag(covariance))
     return SelectionModel(
-        estimate=float(best[0]),
-        std_error=float(errors[0]),
-        tau2=float(best[1]),
+        estimate=unit * float(best[0]),
+        std_error=unit * float(errors[0]),
+        tau2=unit**2 * float(best[1]),
         weight=float(best[2]),
         weight_error=float(errors[2]),
         statistic=statistic,
         p_value=float(chdtrc(1, statistic)),
         significant=int(hit.sum()),
-        log_likelihood=log_likelihood,
+        log_likelihood=-model.value(best) - len(y) * float(np.log(unit)),
     )
 
 

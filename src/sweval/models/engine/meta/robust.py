@@ -25,6 +25,8 @@ KINDS: tuple[Kind, ...] = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 
 _SINGULAR = 1e-11
 """Share of the largest eigenvalue below which an adjustment is a generalised inverse."""
+_UNBIASED = 0.05
+"""Share of a contrast's variance that may be missing in the expectation of its CR2 estimate."""
 _RESTS = 1e-8
 """Share of a contrast's variance in such directions above which its standard error would leave part out."""
 
@@ -43,12 +45,15 @@ class RobustMeta:
         Number of clusters.
     fit
         The fit it belongs to.
+    generalized
+        Whether contrasts that rest on one cluster are tested all the same.
     """
 
     kind: Kind
     covariance: Array
     clusters: int
     fit: MultilevelFit
+    generalized: bool
     _loads: tuple[tuple[Array, Array], ...]  # of every block Q'A'W Q and Q'W A Phi A'W Q, shapes (m, p, p)
     _phi: Array
     _fixed: Array
@@ -105,9 +110,19 @@ class RobustMeta:
         return np.asarray(np.linalg.solve(self.fit.transform.T, L.T), dtype=float)
 
     def _rests_on_one_cluster(self, H: Array) -> NDArray[np.bool_]:
-        """Tell for each contrast whether part of it lies in directions that one cluster alone determines."""
+        """Tell for each contrast whether part of it lies in directions that one cluster alone determines.
+
+        CR2 is unbiased under the working model, so what is lost shows in the expected variance as well, where rounding
+        hides the direction.
+        """
         half = self._phi @ H
-        return np.square(self._fixed.T @ half).sum(axis=0) > _RESTS * np.einsum("im,im->m", H, half)
+        whole = np.einsum("im,im->m", H, half)
+        lost = np.square(self._fixed.T @ half).sum(axis=0) > _RESTS * whole
+        if self.kind == "CR2" and not self.generalized:
+            D, z = self._moments(H)
+            expected = np.einsum("jmm->m", D) - np.einsum("jim,ik,jkm->m", z, self._phi, z, optimize=True)
+            lost |= expected < (1 - _UNBIASED) * whole
+        return np.asarray(lost, dtype=bool)
 
     def _moments(self, H: Array) -> tuple[Array, Array]:
         """Return D (J, m, m) and z (J, p, m) of `small_sample`, with K minus `(X'WX)^-1`."""
@@ -206,6 +221,7 @@ def robust_covariance(
         covariance=scale * half @ half.T,
         clusters=J,
         fit=fit,
+        generalized=generalized,
         _loads=tuple(loads),
         _phi=phi,
         _fixed=np.zeros((p, 0)) if generalized else np.concatenate(fixed, axis=1),
