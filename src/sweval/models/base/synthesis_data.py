@@ -166,7 +166,9 @@ def _keep_asked(rows: CompleteRows, asked: Asked) -> None:
     table = rows.table
     if "measure" in table:
         alternative = np.array([str(value).endswith(_ALTERNATIVE) for value in table["measure"]])
-        rows.leave_out(alternative, "with the same effect under an assumption that the design did not choose")
+        rows.leave_out(
+            alternative, "with an effect under an assumption that nobody chose (measure ends in _alternative)"
+        )
     for column, value in (("metric", asked.metric), ("outcome", asked.outcome)):
         if value is not None and column in table:
             other = np.array([label_key(cell) != value for cell in table[column]])

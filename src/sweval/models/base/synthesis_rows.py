@@ -208,7 +208,11 @@ def heterogeneity_rows(fitted: Fitted, levels: Sequence[Level], facts: Facts) ->
 def df_notes(rows: Sequence[Estimate]) -> list[str]:
     """Warn of tests with fewer than 4 degrees of freedom, and of means that one study alone shows."""
     notes = []
-    few = [row.term for row in rows if row.measure not in _NO_T and row.df is not None and row.df < _FEW]
+    few = [
+        f"{row.term} ({row.measure})"
+        for row in rows
+        if row.measure not in _NO_T and row.df is not None and row.df < _FEW
+    ]
     if few:
         notes.append(
             f"{CHECK}fewer than 4 degrees of freedom for {', '.join(dict.fromkeys(few))}: p-values and intervals are "
