@@ -223,3 +223,9 @@ def test_nobody_was_assigned_where_there_are_no_arms(call: Callable[[Any], Any],
     assert call(sw.effects).row(term="mine").term == "mine"
     arms = sw.effects.cox_d(sw.effects.two_by_two(12, 20, 6, 20)).row()
     assert (arms.term, arms.level_assigned) == ("arm[treated]", "client")
+
+
+def test_a_variance_that_is_not_used_is_refused() -> None:
+    for vtype in ("AV", "UB", "bogus"):
+        with pytest.raises(DesignError, match="leave vtype out"):
+            sw.effects.pearson_correlation(0.2, 50, scale="fisher_z", vtype=vtype)

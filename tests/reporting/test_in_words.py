@@ -108,6 +108,11 @@ def test_a_change_is_called_a_change() -> None:
         assert "equally wide at both times" in said
     pairs = in_words(sw.effects.common_language_effect(row))
     assert "one client afterwards and another before" in pairs
+    for effect in (row, sw.effects.common_language_effect(row)):
+        said = in_words(effect, language="id")
+        assert "pada pengukuran akhir" in said
+        assert "pada pengukuran awal" in said
+        assert "klien sebelumnya" not in said  # that would be other clients, served earlier
 
 
 def test_clients_compared_with_themselves_have_no_comparison_clients(synthetic: Result) -> None:

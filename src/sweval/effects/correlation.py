@@ -71,6 +71,8 @@ def pearson_correlation(
     """
     if scale not in _SCALES:
         raise DesignError(f"scale must be one of {', '.join(_SCALES)}.")
+    if scale == "fisher_z" and vtype != "LS":
+        raise DesignError("the variance of Fisher's z is 1/(n - 3); leave vtype out.")
     rho, size = floats(r=r, n=n)
     refuse(np.abs(rho) >= 1, "a correlation must lie between -1 and 1", where="r")
     refuse(size < 4, "a correlation needs 4 clients or more for its interval", where="n")
