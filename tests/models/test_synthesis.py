@@ -376,6 +376,7 @@ FIELDS_REFUSED = {
     "variance": ({"variance": "v", "std_error": "s"}, "both given"),
     "control": ({"control": "arm"}, "belong together"),
     "independent control": ({"model": "HE", "control": "a", "control_n": "n"}, "knows no shared control arm"),
+    "robumeta": ({"model": "CORR", "test": "z"}, "has its own estimator"),
     "client": ({"client": "id"}, "its rows are effects"),
     "terms": ({"moderators": "level - year +"}, "moderators: at character"),
 }
@@ -469,3 +470,26 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     notes = Synthesis(compare="side").fit(apart).notes
     assert "No study has effects of both indirect and direct, so no difference within studies can be tested." in notes
     assert any(note.startswith('"side" differs between studies only') for note in notes)
+
+
+def test_weights_of_robumeta() -> None:
+    """Equal weights in a study and one moment variance; rho reaches the estimate through it alone."""
+    frame = table(1)
+    result = Synthesis(model="CORR", rho=0.8).fit(frame)
+    size = frame.groupby("study")["variance"].transform("size")
+    weight = 1 / (size * (frame.groupby("study")["variance"].transform("mean") + result.effect("tau2").estimate))
+    mean = result.effect("mean_effect")
+    assert mean.estimate == pytest.approx(float(np.average(frame["estimate"], weights=weight)), rel=1e-10)
+    np.testing.assert_allclose(result.effects()["weight"], 100 * weight / weight.sum(), rtol=1e-9)
+    assert result.sensitivity["estimate"].nunique() > 1
+    assert not [row for row in result.estimates if row.measure in ("q", "i2")]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("model", ["mean", "cell"])
+def test_normal_intervals_are_those_of_metafor(number: int, model: str) -> None:
+    result = Synthesis(test="z", moderators=MODERATORS[model]).fit(table(number))
+    fixture = FIXTURES[f"meta_{number}_che_{model}_pi"]
+    for measure, prefix in (("mean_effect", "ci"), ("prediction", "pi")):
+        for field, side in (("conf_low", "lb"), ("conf_high", "ub")):
+            same(column(result, measure, field), fixture["outputs"][f"{prefix}_{side}"], fixture)

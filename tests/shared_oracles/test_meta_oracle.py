@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sweval.errors import DesignError
 from sweval.models.engine.meta.blocks import Component, Sampling
 from sweval.models.engine.meta.correlated_weights import correlated_weights
 from sweval.models.engine.meta.multilevel import multilevel
@@ -332,3 +333,23 @@ def test_levels_of_a_moderator_in_one_call() -> None:
     np.testing.assert_allclose([row.df for row in rows], site["df"], rtol=rtol)
     plain = Synthesis(effects="yi", variance="vi", moderators="deltype").fit(assink)
     assert plain.effect("mean_effect", term="deltype[covert]").std_error is None
+
+
+@pytest.mark.parametrize(("name", "test"), [("robu_corr_TRUE", "CR2"), ("robu_corr_FALSE", "CR1p")])
+def test_robumeta_in_one_call(name: str, test: str) -> None:
+    """The data hold one row twice, which is refused unless a column says that these are two effects."""
+    _, expected, rtol = get(name)
+    frame = data("robumeta__corrdat.csv")
+    with pytest.raises(DesignError, match="1 row repeats another row in every column"):
+        Synthesis(effects="effectsize", variance="var", study="studyid").fit(frame)
+    result = Synthesis(
+        effects="effectsize", variance="var", study="studyid", moderators="followup + college + males + binge",
+        model="CORR", rho=0.8, test=test,
+    ).fit(frame.assign(row=range(len(frame))))  # fmt: skip
+    rows = [row for row in result.estimates if row.measure == "coefficient"]
+    np.testing.assert_allclose([row.estimate for row in rows], expected["b.r"], rtol=rtol)
+    np.testing.assert_allclose([row.std_error for row in rows], expected["SE"], rtol=rtol)
+    assert result.effect("tau2").estimate == pytest.approx(expected["tau.sq"], rel=rtol)
+    if test == "CR2":
+        np.testing.assert_allclose([row.df for row in rows], expected["dfs"], rtol=rtol)
+        np.testing.assert_allclose([row.conf_high for row in rows], expected["CI.U"], rtol=rtol)

@@ -57,7 +57,8 @@ class Synthesis(Design):
     model
         "CHE" (default): correlated and hierarchical effects, true effects vary between and within studies, and errors
         correlate by `rho`. "HE": the same without correlated errors. "CE": no variance within studies. "SCE": one
-        variance between studies for each level of `subgroup`. "RE": independent effects.
+        variance between studies for each level of `subgroup`. "RE": independent effects. "CORR": the weights of
+        robumeta, for comparison with it (rho .8 there).
     rho
         Assumed correlation of the sampling errors of two effects of one study. The result is given for 0 to .9 as well.
     subgroup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.special import chdtrc, fdtrc
@@ -13,20 +14,23 @@ from sweval.models.base.synthesis_data import Effects, codes_of
 from sweval.models.base.terms import Encoded
 from sweval.models.base.values import keyed, numbers
 from sweval.models.engine.meta.blocks import Codes, Component, Sampling
+from sweval.models.engine.meta.correlated_weights import correlated_weights
 from sweval.models.engine.meta.heterogeneity import Estimator
 from sweval.models.engine.meta.multilevel import MultilevelFit, multilevel
-from sweval.models.engine.meta.robust import KINDS, RobustMeta, robust_covariance
+from sweval.models.engine.meta.robust import KINDS, Kind, RobustMeta, robust_covariance
 from sweval.models.engine.meta.shared_control import shared_control_pairs
 from sweval.models.engine.meta.summaries import component_interval, i_squared
-from sweval.models.engine.meta.univariate import TESTS, MetaRegression, meta_regression
+from sweval.models.engine.meta.univariate import TESTS, MetaRegression, Test, meta_regression
 from sweval.models.engine.ols import Array, two_sided_p
 from sweval.models.engine.sandwich import ContrastTest, WaldTest
 from sweval.result import CHECK, COMPARABLE
 
-MODELS = ("CHE", "HE", "CE", "SCE", "RE")
+MODELS = ("CHE", "HE", "CE", "SCE", "RE", "CORR")
 _MOST_PROFILED = 3000
 """Effects up to which intervals of variance components are profiled."""
 _TOO_ALIKE = 0.99
+_ESTIMATED = {"CORR": "moments"}
+"""Models with an estimator of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +63,10 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A fitted working model that can be asked for tests of any contrast of its coefficients."""
+    """A fitted working model that can be asked for tests of any contrast of its coefficients.
+
+    `moment` is the variance between studies of the weights of robumeta, which are no likelihood model.
+    """
 
     effects: Effects
     encoded: Encoded
@@ -67,6 +74,7 @@ class Fitted:
     model: MultilevelFit | MetaRegression
     robust: RobustMeta | None
     clusters: int
+    moment: float | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,14 +85,19 @@ class Fitted:
     def method(self) -> str:
         """Return model, estimator and tests in one line."""
         plan, several = self.plan, len(self.effects.y) > len(self.effects.studies)
-        rho = f", rho = {plan.rho:g}" if plan.model in ("CHE", "CE", "SCE") and several else ""
+        rho = f", rho = {plan.rho:g}" if plan.model in ("CHE", "CE", "SCE", "CORR") and several else ""
         rho += ", covariances of shared control arms" if plan.control is not None else ""
         rho = ", given covariances" if plan.covariance is not None else rho
         named = {
             "CHE": "correlated and hierarchical effects", "HE": "hierarchical effects", "CE": "correlated effects",
             "SCE": "subgroup correlated effects", "RE": "random effects",
+            "CORR": "correlated-effects weights",
         }  # fmt: skip
-        model = "equal effects" if plan.method == "EE" else f"{named[plan.model]}{rho}, {plan.method}"
+        model = (
+            "equal effects"
+            if plan.method == "EE"
+            else f"{named[plan.model]}{rho}, {_ESTIMATED.get(plan.model, plan.method)}"
+        )
         tested = {
             "z": "z tests", "t": "t tests", "knapp-hartung": "Knapp-Hartung t tests",
             "knapp-hartung-adhoc": "Knapp-Hartung t tests, never below the plain variance",
@@ -133,7 +146,7 @@ class Fitted:
                 "Every study has one effect, so variance between and within studies cannot be told apart; one variance "
                 "is estimated."
             )
-        if self.model.q_df > 1 and self.model.q_p > _TOO_ALIKE:
+        if self.moment is None and self.model.q_df > 1 and self.model.q_p > _TOO_ALIKE:
             notes.append(
                 f"{CHECK}the effects are more alike than their variances allow (Q = {self.model.q:.1f} with "
                 f"{self.model.q_df} df). Are the variances too large, or is a column of standard errors among them?"
@@ -172,6 +185,8 @@ class Fitted:
                 name="effect", tau2=self.model.tau2, low=float(low[0]), high=float(high[0]), share=self.model.i2
             )
             return (one,)
+        if self.moment is not None:
+            return (Level(name="study", tau2=self.moment, low=np.nan, high=np.nan, share=np.nan),)
         shares = i_squared(self.model)
         found = []
         for k, component in enumerate(self.model.components):
@@ -190,6 +205,8 @@ class Fitted:
         """Return the variance of true effects; in a model with one for each subgroup, that of the subgroup."""
         if isinstance(self.model, MetaRegression):
             return self.model.tau2
+        if self.moment is not None:
+            return self.moment
         named = dict(zip((c.name for c in self.model.components), self.model.sigma2.tolist(), strict=True))
         if self.plan.model == "SCE":
             return float(named.get(f"study, {self.plan.subgroup}[{subgroup}]", np.nan))
@@ -207,8 +224,8 @@ def fit_working_model(effects: Effects, encoded: Encoded, plan: Plan, *, start: 
     robust_tests = plan.test in KINDS
     if plan.model == "RE" and not robust_tests:
         model = meta_regression(
-            effects.y, effects.v, encoded.X, method=_estimator(plan), test=plan.test,  # type: ignore[arg-type]
-        )  # fmt: skip
+            effects.y, effects.v, encoded.X, method=cast(Estimator, plan.method), test=cast(Test, plan.test)
+        )
         return Fitted(
             effects=effects, encoded=encoded, plan=plan, model=model, robust=None, clusters=len(effects.studies)
         )
@@ -220,20 +237,25 @@ def fit_working_model(effects: Effects, encoded: Encoded, plan: Plan, *, start: 
             where=plan.where,
             fix="A cluster is a study or holds whole studies.",
         )
+    if plan.model == "CORR":
+        found = correlated_weights(effects.y, effects.v, encoded.X, effects.study, rho=plan.rho)
+        tested = robust_covariance(
+            found.fit, cluster=effects.study, kind=cast(Kind, plan.test), generalized=plan.generalized
+        )
+        return Fitted(
+            effects=effects, encoded=encoded, plan=plan, model=found.fit, robust=tested, clusters=tested.clusters,
+            moment=found.tau2,
+        )  # fmt: skip
     fitted = multilevel(
         effects.y, sampling_of(effects, plan), encoded.X, _components(effects, plan),
         cluster=cluster if robust_tests else None, method="ML" if plan.method == "ML" else "REML", start=start,
     )  # fmt: skip
     robust = None
     if robust_tests:
-        robust = robust_covariance(fitted, cluster=cluster, kind=plan.test, generalized=plan.generalized)  # type: ignore[arg-type]
+        robust = robust_covariance(fitted, cluster=cluster, kind=cast(Kind, plan.test), generalized=plan.generalized)
     return Fitted(
         effects=effects, encoded=encoded, plan=plan, model=fitted, robust=robust, clusters=len(np.unique(cluster))
     )
-
-
-def _estimator(plan: Plan) -> Estimator:
-    return plan.method  # type: ignore[return-value]
 
 
 def _crosses(cluster: Codes, study: Codes) -> int:
@@ -318,9 +340,15 @@ def check_plan(plan: Plan) -> None:
             where=plan.where,
             fix='Say model="SCE", subgroup="service", moderators="service".',
         )
-    if plan.random and plan.model in ("SCE", "RE"):
+    if plan.model == "CORR" and (plan.test not in KINDS or plan.method != "REML" or plan.cluster is not None):
+        raise DesignError(
+            'model="CORR" has its own estimator, robust tests by study, and no further clusters.',
+            where=plan.where,
+            fix='Leave method, cluster and test out; test="CR1p" is what robumeta calls small = FALSE.',
+        )
+    if plan.random and plan.model in ("SCE", "RE", "CORR"):
         raise DesignError(f'model="{plan.model}" takes no further levels.', where=plan.where, fix='Use model="CHE".')
-    if plan.control is not None and plan.model in ("HE", "RE"):
+    if plan.control is not None and plan.model in ("HE", "RE", "CORR"):
         raise DesignError(
             f'model="{plan.model}" takes errors as independent, so it knows no shared control arm.',
             where=plan.where,

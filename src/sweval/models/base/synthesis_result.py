@@ -144,7 +144,9 @@ def sensitivity_frame(fitted: Fitted, targets: Sequence[Target], conf_level: flo
     import pandas as pd
 
     plan, effects = fitted.plan, fitted.effects
-    plays = plan.model in ("CHE", "CE", "SCE") and plan.covariance is None and len(effects.y) > len(effects.studies)
+    plays = (
+        plan.model in ("CHE", "CE", "SCE", "CORR") and plan.covariance is None and len(effects.y) > len(effects.studies)
+    )
     named, weights = targets_and_coefficients(fitted, targets)
     lines: list[dict[str, object]] = []
     start: Array | None = None

@@ -174,13 +174,11 @@ def joint_row(fitted: Fitted, name: str, weights: Array, facts: Facts, notes: li
 
 def heterogeneity_rows(fitted: Fitted, levels: Sequence[Level], facts: Facts) -> list[Estimate]:
     """Return Q, the variance components, and I squared of each level and of all."""
-    model, rows = fitted.model, []
-    rows.append(
-        facts.row(
-            "heterogeneity", "q", model.q, method="Cochran's Q, generalised to the assumed correlations; chi-square",
-            statistic=model.q, df=float(model.q_df), p_value=model.q_p, null=0.0,
-        )
-    )  # fmt: skip
+    model, rows = fitted.model, list[Estimate]()
+    if fitted.moment is None:
+        text = "Cochran's Q, generalised to the assumed correlations; chi-square"
+        test = {"statistic": model.q, "df": float(model.q_df), "p_value": model.q_p, "null": 0.0}
+        rows.append(facts.row("heterogeneity", "q", model.q, method=text, **test))
     for level in levels:
         known = np.isfinite([level.low, level.high]).all()
         how = "Q-profile interval" if fitted.robust is None and len(levels) == 1 else "profile-likelihood interval"
@@ -193,7 +191,7 @@ def heterogeneity_rows(fitted: Fitted, levels: Sequence[Level], facts: Facts) ->
     shares = [(level.name, level.share) for level in levels]
     if len(shares) > 1 and fitted.plan.model != "SCE":
         shares.append(("all levels", sum(share for _, share in shares)))
-    if fitted.plan.model != "SCE":
+    if fitted.plan.model not in ("SCE", "CORR"):
         rows += [
             facts.row(
                 name, "i2", share,
