@@ -104,21 +104,20 @@ def _within(
     effects: Effects, compare: str, plan: Plan, labels: Sequence[str], facts: Facts, notes: list[str]
 ) -> list[Estimate]:
     """Return the differences inside studies that have both levels; what else differs between studies cannot matter."""
-    codes = np.array([list(labels).index(key) for key in _keys(effects.table[compare])])
+    place = {label: number for number, label in enumerate(labels)}
+    codes = np.array([place[key] for key in _keys(effects.table[compare])])
     rows = []
     for b, a in _pairs(list(labels)):
         term = f"{compare}[{b}] - {compare}[{a}]"
         inside = np.isin(codes, [labels.index(b), labels.index(a)])
         is_b = (codes == labels.index(b)).astype(float)
-        both = [
-            study
-            for study in np.unique(effects.study[inside])
-            if 0 < is_b[inside & (effects.study == study)].mean() < 1
-        ]
+        count = np.bincount(effects.study[inside], minlength=len(effects.studies))
+        of_b = np.bincount(effects.study[inside], is_b[inside], minlength=len(effects.studies))
+        both = np.flatnonzero((of_b > 0) & (of_b < count))
         keep = inside & np.isin(effects.study, both)
         if len(both) < 2:
-            count = "No study has" if not both else "Only one study has"
-            notes.append(f"{count} effects of both {b} and {a}, so no difference within studies can be tested.")
+            held = "No study has" if not len(both) else "Only one study has"
+            notes.append(f"{held} effects of both {b} and {a}, so no difference within studies can be tested.")
             continue
         part, planned = part_of(effects, plan, keep)
         try:
