@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,17 @@ import pandas as pd
 import pytest
 
 from sweval.errors import DesignError
+from sweval.models.base.synthesis_result import SynthesisResult
 from sweval.models.synthesis import Synthesis
 
 FOLDER = Path(__file__).parents[1] / "reference" / "meta"
 R = json.loads((FOLDER / "bias.json").read_text())
+
+
+@cache
+def default(number: int, moderators: str = "") -> SynthesisResult:
+    """Return the default model of a table, fitted once for all tests."""
+    return Synthesis(moderators=moderators).fit(table(number))
 
 
 def table(number: int) -> pd.DataFrame:
@@ -24,7 +32,7 @@ def table(number: int) -> pd.DataFrame:
 @pytest.mark.parametrize("number", [2, 3])
 def test_regressions_on_precision(number: int) -> None:
     """CR2 of clubSandwich on the working model with the standard error, and with the variance, as moderator: 1e-5."""
-    found, expected = Synthesis().fit(table(number)).bias(), R[f"meta_{number}"]
+    found, expected = default(number).bias(), R[f"meta_{number}"]
     for measure, predictor, at in (
         ("egger", "regression_sei", 1),
         ("mean_effect_pet", "regression_sei", 0),
@@ -54,7 +62,7 @@ def test_independent_effects_are_their_own_composites() -> None:
 
 def test_negative_effects_mirror_positive_ones() -> None:
     one, other = (
-        Synthesis().fit(table(3)).bias(),
+        default(3).bias(),
         Synthesis().fit(table(3).assign(estimate=lambda d: -d["estimate"])).bias(),
     )
     for measure in ("egger", "mean_effect_pet_peese", "mean_effect_trim_and_fill", "mean_effect_selection"):
@@ -81,7 +89,7 @@ def test_weights_free_of_the_effect_are_used_where_there_are_some() -> None:
 
 
 def test_leave_one_out_and_influence_are_fits_without_a_study() -> None:
-    result = Synthesis(moderators="level").fit(table(2))
+    result = default(2, "level")
     left, moved = result.leave_one_out(), result.influence()
     rest = table(2)[table(2)["study"] != "study05"]
     again = Synthesis(moderators="level").fit(rest)
@@ -119,14 +127,14 @@ def test_independent_effects_left_out_and_added_as_in_metafor() -> None:
 
 
 def test_order_needs_numbers_and_one_mean() -> None:
-    result = Synthesis().fit(table(1))
+    result = default(1)
     assert result.cumulative("year")["effects"].iloc[-1] == 80
     with pytest.raises(DesignError, match='no column "yaer"'):
         result.cumulative("yaer")
     with pytest.raises(DesignError, match='"level" holds no numbers'):
         result.cumulative("level")
     with pytest.raises(DesignError, match="followed for one mean"):
-        Synthesis(moderators="level").fit(table(1)).cumulative("year")
+        default(1, "level").cumulative("year")
 
 
 def test_weights_of_effects() -> None:
@@ -137,7 +145,7 @@ def test_weights_of_effects() -> None:
         assert effects["weight"].sum() == pytest.approx(100)
         mean = (effects["weight"] * effects["estimate"]).sum() / 100
         assert mean == pytest.approx(result.effect("mean_effect").estimate, rel=1e-9)
-    effects = Synthesis(moderators="level").fit(table(1)).effects()
+    effects = default(1, "level").effects()
     by_level = effects.groupby(table(1)["level"].to_numpy())["weight"].sum()
     assert by_level.tolist() != [100.0, 100.0]  # correlated errors let effects of the other level count as well
     alone = Synthesis(model="RE", test="z", moderators="level").fit(table(1)).effects()

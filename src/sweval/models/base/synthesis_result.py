@@ -151,7 +151,9 @@ def sensitivity_frame(fitted: Fitted, targets: Sequence[Target], conf_level: flo
     lines: list[dict[str, object]] = []
     start: Array | None = None
     for rho in RHO if plays else ():
-        other = fit_working_model(effects, fitted.encoded, replace(plan, rho=rho), start=start)
+        other = fitted
+        if rho != plan.rho:
+            other = fit_working_model(effects, fitted.encoded, replace(plan, rho=rho), start=start)
         if not isinstance(other.model, MultilevelFit):
             break
         start = other.model.sigma2

@@ -104,24 +104,24 @@ def _full(lower: Array) -> Array:
 
 def assemble(C: Array, A: Array, B: Array, trace: Array, traces: Array, log_det: float, method: Method) -> Value:
     """Return value and derivatives from the cross-products of design and effects."""
-    K, p = len(A), len(C) - 1
-    phi = np.linalg.inv(C[:p, :p])
-    phi = (phi + phi.T) / 2
+    p = len(C) - 1
+    half = np.linalg.inv(np.linalg.cholesky(C[:p, :p]))
+    phi = half.T @ half
     b = phi @ C[:p, p]
     v = np.append(-b, 1.0)
     distance = max(float(v @ C @ v), 0.0)
     a = A @ v
-    quadratic = np.einsum("klij,i,j->kl", B, v, v) - a[:, :p] @ phi @ a[:, :p].T
+    quadratic = (B @ v) @ v - a[:, :p] @ phi @ a[:, :p].T
     gradient = trace - a @ v
-    expected = traces.copy()
+    expected = traces
     deviance = log_det + distance
     if method == "REML":
         PA = phi @ A[:, :p, :p]
-        gradient = gradient - np.einsum("kii->k", PA)
-        for k in range(K):
-            for other in range(K):
-                expected[k, other] += np.trace(PA[k] @ PA[other]) - 2 * np.sum(phi * B[k, other, :p, :p])
-        deviance += float(np.linalg.slogdet(C[:p, :p])[1])
+        gradient = gradient - PA.trace(axis1=1, axis2=2)
+        flat = PA.reshape(len(A), p * p)
+        crossed = flat @ np.swapaxes(PA, 1, 2).reshape(len(A), p * p).T
+        expected = traces + crossed - 2 * (phi * B[:, :, :p, :p]).sum(axis=(2, 3))
+        deviance -= 2 * float(np.log(np.diag(half)).sum())
     return Value(
         deviance=deviance,
         gradient=gradient,

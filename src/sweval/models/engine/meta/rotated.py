@@ -45,10 +45,11 @@ class Rotated:
         """Return the likelihood at the variance components."""
         s = 0.0 if self.whole is None else float(sigma2[self.whole])
         d = 1 / (self.eigenvalues + (0.0 if self.each is None else float(sigma2[self.each])))
-        o, u, sums = self.one, self.u, self._sums
+        o, u = self.one, self.u
         do, du = d * o, d[:, None] * u
-        a1, a2, a3 = (sums(o * power) for power in (do, d * do, d * d * do))
-        q1, q2, q3 = (sums(power[:, None] * u) for power in (do, d * do, d * d * do))
+        powers = np.stack([do, d * do, d * d * do], axis=1)
+        a1, a2, a3 = self._sums(o[:, None] * powers).T
+        q1, q2, q3 = np.swapaxes(self._sums(powers[:, :, None] * u[:, None, :]), 0, 1)
         r = 1 / (1 + s * a1)
         c = s * r
         rq, left = r[:, None] * q1, q2 - (c * a2)[:, None] * q1

@@ -71,7 +71,7 @@ def component_interval(fit: MultilevelFit, component: int, *, conf_level: float 
 
 
 def _root(function: Callable[[float], float], low: float, high: float, scale: float) -> float:
-    return float(brentq(function, low, high, xtol=1e-7 * scale, rtol=1e-7))
+    return float(brentq(function, low, high, xtol=1e-6 * scale, rtol=1e-6))
 
 
 def aggregate(y: Array, sampling: Sampling, group: Codes) -> tuple[Array, Array, NDArray[np.intp]]:
