@@ -116,6 +116,18 @@ def test_constant_and_one_point_phases() -> None:
     assert np.isnan(mixed.estimate).tolist() == [True, False]
 
 
+def test_interval_allows_for_the_sd_of_a_short_baseline() -> None:
+    """Baseline of 3, 20 treated days that spread 4 times as widely: at Welch's df .54 held, and most left g outside.
+
+    3 MC SE of 1,500 = .017.
+    """
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(0, 1, (1500, 3)), rng.normal(20, 4, (1500, 20))
+    found = sw.effects.standardized_mean_difference_within_case(a, b)
+    assert np.mean((found.conf_low <= 20) & (found.conf_high >= 20)) == pytest.approx(0.95, abs=0.017)
+    assert ((found.conf_low <= found.estimate) & (found.estimate <= found.conf_high)).all()
+
+
 def test_exact_interval_covers_the_estimand_of_the_case() -> None:
     """Independent normal days, 8 + 8, effect 1.5 sd: coverage of the noncentral-t interval, 3 MC SE of 3,000 = .012."""
     rng = np.random.default_rng(3)
