@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,7 @@ from sweval.effects.nonoverlap_counts import (
 )
 from sweval.effects.tau_trend import Variant, baseline_corrected, tau_u
 from sweval.models.base.single_case_data import Sessions
+from sweval.result import BETTER
 
 FloatArray = NDArray[np.float64]
 
@@ -326,12 +327,15 @@ def _levels(pair: PhasePair, raw: PhasePair, join: _Cases, several: str, better:
         )
     if wanted.goal is not None:
         goal = percent_of_goal_obtained(raw.baseline, raw.treated, goal=wanted.goal, conf_level=level)
+        # From beyond the goal the way to it is a change for the worse, which would count as improvement.
+        ahead = BETTER[better] * (wanted.goal - mean(raw.baseline, raw.m)) > 0
+        goal = replace(goal, estimate=np.where(ahead, goal.estimate, np.nan))
         rows.append(
             _index(
                 "percent_of_goal_obtained",
                 "percent",
                 f"per cent of the way from the baseline's mean to the goal {wanted.goal:g}, delta method with the "
-                f"shared baseline, {normal}",
+                f"shared baseline, {normal}; none for a case whose baseline is at the goal or better",
                 join.effect(goal),
             )
         )
