@@ -344,7 +344,7 @@ def test_data_that_do_not_fit_the_design() -> None:
 
 
 def test_a_case_beyond_the_goal_has_no_percentage_of_it() -> None:
-    """Lower is better, the goal is 5; the first case goes from 3 up to 4.5: worse, though three quarters of "the way"."""
+    """Lower is better, the goal is 5; case 1 goes from 3 up to 4.5: worse, though three quarters of "the way"."""
     worse = series(("A", [3, 2, 4, 3]), ("B", [4, 5, 4, 5]))
     better = series(("A", [9, 8, 10, 9]), ("B", [7, 6, 7, 8]), case="k2")
     result = dataclasses.replace(AB, goal=5.0).fit(pd.concat([worse, better]), "y", better="lower")
