@@ -87,19 +87,23 @@ def spark(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time scoring against the same rules by hand, mixed models and CR2 against R where there is R."""
+    """Time scoring against the same rules by hand; models, single cases, change and synthesis beside R if it is there."""
     session.install("-e", ".[big]", *_group("test"))
     session.run("python", "tests/benchmarks/bench_scoring.py")
     session.run("python", "tests/benchmarks/bench_mixed.py", *session.posargs)
+    for name in ("bench_change", "bench_single_case", "bench_meta"):
+        session.run("python", f"tests/benchmarks/{name}.py")
 
 
 @nox.session(default=False)
 def simulate(session: nox.Session) -> None:
-    """Count false claims and coverage in simulated trials, and planted errors of scoring keys that are found."""
+    """Count false claims and coverage in simulated studies of every design, and planted errors of scoring keys."""
     session.install("-e", ".", *_group("test"))
     session.run("pytest", "-q", "-n", "auto", "tests/datasets", "--programmes", "2000")
     session.run("python", "tests/simulation/key_errors.py")
     session.run("python", "tests/simulation/error_rates.py", "--check", *session.posargs)
+    for name in ("effect_coverage", "between_case", "single_case", "meta_error_rates"):
+        session.run("python", f"tests/simulation/{name}.py", "--check")
 
 
 if __name__ == "__main__":
