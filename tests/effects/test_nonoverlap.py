@@ -36,11 +36,11 @@ def ours(call: str, i: dict[str, Any]) -> dict[str, Any]:
     """Return our numbers under the package's names."""
     a, b, way = i["A"], i["B"], {"better": better(i)}
     if call in ("NAP", "Tau"):
-        which = {"Hanley": "hanley_mcneil", "null": "null", None: "unbiased"}[i.get("SE")]
+        which = {"Hanley": "hanley_mcneil", "null": "null", None: "without_ties"}[i.get("SE")]
         function = sw.effects.nonoverlap_of_all_pairs if call == "NAP" else sw.effects.tau_nonoverlap
         found = function(a, b, std_error=which, **way)
     elif call == "Tau_BC":
-        found = sw.effects.tau_baseline_corrected(a, b, **way).effect
+        found = sw.effects.tau_baseline_corrected(a, b, std_error="without_ties", **way).effect
     else:
         one = {
             "Tau_U": lambda: sw.effects.tau_u(a, b, variant="parker", **way).comparison("A vs. B - Trend A"),
@@ -77,6 +77,30 @@ def test_a_tie_of_residuals_is_a_tie() -> None:
     exact = Fraction(sum((y < x) - (y > x) for x, y in pairs), len(pairs))  # lower is better
     assert exact == Fraction(59, 60)
     assert float(ours("Tau_BC", i)["Est"]) == pytest.approx(float(exact), rel=1e-14)
+
+
+@pytest.mark.parametrize(("m", "n"), [(2, 3), (3, 2), (3, 3)])
+def test_the_unbiased_variance_is_unbiased_with_ties(m: int, n: int) -> None:
+    """Every sample of two distributions on 1, 2, 3: the mean of the formula is the variance of NAP, to rounding."""
+    chance_a, chance_b = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.2, 0.6])
+    a, b = (np.array(list(itertools.product(range(3), repeat=size))) for size in (m, n))
+    weight = np.outer(chance_a[a].prod(axis=1), chance_b[b].prod(axis=1)).ravel()
+    x, y = np.repeat(a, len(b), axis=0).astype(float), np.tile(b, (len(a), 1)).astype(float)
+    found, usual = (
+        sw.effects.nonoverlap_of_all_pairs(x, y, std_error=which)  # type: ignore[arg-type]
+        for which in ("unbiased", "without_ties")
+    )
+    end = (found.estimate == 0) | (found.estimate == 1)  # there the variance is lifted above 0 on purpose
+    square = np.where(end, 0, np.nan_to_num(found.std_error) ** 2)
+    true = weight @ found.estimate**2 - (weight @ found.estimate) ** 2
+    assert weight @ square == pytest.approx(true, rel=1e-12)
+    assert weight @ np.where(end, 0, usual.std_error**2) > 1.1 * true
+    same = ~(x[:, :, None] == y[:, None, :]).any(axis=(1, 2))
+    assert found.std_error[same].tolist() == pytest.approx(usual.std_error[same].tolist(), rel=1e-12)
+
+
+def test_without_spread_there_is_no_standard_error() -> None:
+    assert np.isnan(sw.effects.nonoverlap_of_all_pairs([4.0] * 5, [4.0] * 6).std_error)
 
 
 def test_limits_solve_the_equation_of_newcombe() -> None:

@@ -74,7 +74,7 @@ def single(i: dict[str, Any], call: str) -> tuple[Any, float]:
     e = sw.effects
     if call == "NAP":
         return e.nonoverlap_of_all_pairs(
-            a, b, std_error="hanley_mcneil" if "Hanley" in str(i) else "unbiased", **way
+            a, b, std_error="hanley_mcneil" if "Hanley" in str(i) else "without_ties", **way
         ), 1
     if call in ("LRRi", "LRRd"):
         form = "increase" if call == "LRRi" else "decrease"
@@ -82,8 +82,8 @@ def single(i: dict[str, Any], call: str) -> tuple[Any, float]:
             a, b, scale=i["scale"], form=form, **way
         ), 1 if form == "increase" else -1
     return {
-        "Tau": lambda: e.tau_nonoverlap(a, b, **way),
-        "Tau_BC": lambda: e.tau_baseline_corrected(a, b, **way).effect,
+        "Tau": lambda: e.tau_nonoverlap(a, b, std_error="without_ties", **way),
+        "Tau_BC": lambda: e.tau_baseline_corrected(a, b, std_error="without_ties", **way).effect,
         "Tau_U": lambda: e.tau_u(a, b, variant="parker", **way).comparison("A vs. B - Trend A"),
         "PND": lambda: e.percentage_of_nonoverlapping_data(a, b, **way),
         "PEM": lambda: e.percentage_exceeding_median(a, b, **way).estimate,
@@ -126,7 +126,7 @@ def test_single_case_es(name: str) -> None:
 
 
 def test_phase_pairs_of_schmidt() -> None:
-    """A1-B1 and A2-B2 of each student, weights 1/V; LRRi, NAP and SMD with its approximate J."""
+    """A1-B1 and A2-B2 of each student, weights 1/V; LRRi, NAP with its SE, and SMD with its approximate J."""
     out = FIXTURES["scd_batch_schmidt"]["outputs"]
     frame = pd.read_csv(ORACLES / "data" / "SingleCaseES__Schmidt2007.csv")
     checked = 0
@@ -139,7 +139,7 @@ def test_phase_pairs_of_schmidt() -> None:
         for _, both in own.groupby("Phase_num", sort=True):
             a, b = (both.loc[both.Condition == label, "Outcome"].tolist() for label in "AB")
             if kind == "NAP":
-                pairs.append(sw.effects.nonoverlap_of_all_pairs(a, b, better=way))
+                pairs.append(sw.effects.nonoverlap_of_all_pairs(a, b, better=way, std_error="without_ties"))
             elif kind == "SMD":
                 pairs.append(sw.effects.standardized_mean_difference_within_case(a, b, better=way, j="approximate"))
             else:

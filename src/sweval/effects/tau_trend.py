@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from sweval.effects.case_arrays import CaseEffect, Phase, PhasePair, in_blocks, level, phase_pair
 from sweval.effects.kendall import Kendall, kendall, theil_sen, trend_p_value
-from sweval.effects.nonoverlap import as_tau, nap_of
+from sweval.effects.nonoverlap import STANDARD_ERRORS, StandardError, as_tau, nap_of
 from sweval.errors import DataError, DesignError, did_you_mean
 
 __all__ = ["combine_tau", "tau_baseline_corrected", "tau_u"]
@@ -100,6 +100,7 @@ def tau_baseline_corrected(
     method: Literal["nonoverlap", "kendall"] = "nonoverlap",
     correct: Literal["always", "if_significant"] = "always",
     time: tuple[Phase, Phase] | None = None,
+    std_error: StandardError = "unbiased",
     conf_level: float = 0.95,
 ) -> TauBC:
     """Return Tau after taking off the trend of the baseline.
@@ -117,6 +118,8 @@ def tau_baseline_corrected(
         "always", or "if_significant": only where Kendall's test finds a trend at .05, which makes the index jump.
     time
         Times of both phases; by default 1, 2, ... without gaps.
+    std_error
+        Of "nonoverlap", as for `nonoverlap_of_all_pairs`; SingleCaseES has "without_ties".
     conf_level
         Of the interval, which takes the line as known and measurements as independent: it is too narrow.
 
@@ -142,6 +145,7 @@ def tau_baseline_corrected(
     for name, value, known in (
         ("method", method, ("nonoverlap", "kendall")),
         ("correct", correct, ("always", "if_significant")),
+        ("std_error", std_error, STANDARD_ERRORS),
     ):
         if value not in known:
             raise DesignError(f'{name}="{value}" is unknown.', fix=did_you_mean(str(value), known))
@@ -149,7 +153,7 @@ def tau_baseline_corrected(
     corrected, line = baseline_corrected(pair, only_if_significant=correct == "if_significant")
     shape = pair.shaped
     if method == "nonoverlap":
-        effect = as_tau(nap_of(corrected, conf_level=conf_level))
+        effect = as_tau(nap_of(corrected, std_error=std_error, conf_level=conf_level))
         z = p = shape(np.full(len(pair.m), np.nan))
     else:
         tau, z, p = in_blocks(corrected, _with_phase)
