@@ -32,7 +32,10 @@ class Combined:
 
 @dataclass(frozen=True, kw_only=True)
 class OverCases:
-    """A plain mean over cases with a t interval from how much cases differ; nan where that cannot be known."""
+    """A plain mean over cases with a t interval from how much cases differ; nan where that cannot be known.
+
+    `own` tells whether the limits of these very cases had a part in the interval: all cases had them.
+    """
 
     estimate: float
     std_error: float
@@ -41,6 +44,7 @@ class OverCases:
     df: float
     p_value: float
     n: int
+    own: bool
 
 
 def combine_phase_pairs(
@@ -164,7 +168,7 @@ def mean_over_cases(
     differ = spread > 1e-12 * max(1.0, abs(mean))
     ends = _of_these_cases(values, own, known)
     if ends is None and (k < _FEWEST or not differ):
-        return OverCases(estimate=mean, std_error=nan, conf_low=nan, conf_high=nan, df=nan, p_value=nan, n=k)
+        return OverCases(estimate=mean, std_error=nan, conf_low=nan, conf_high=nan, df=nan, p_value=nan, n=k, own=False)
     se, df = spread / float(np.sqrt(k)), float(max(k - 1, 1))
     reach = float(stdtrit(df, (1 + level(conf_level)) / 2)) * se
     down, up = (reach, reach) if ends is None else (max(reach, ends[0]), max(reach, ends[1]))
@@ -176,6 +180,7 @@ def mean_over_cases(
         df=df if differ else nan,
         p_value=float(2 * stdtr(df, -abs(mean - null) / se)) if ends is None else nan,
         n=k,
+        own=ends is not None,
     )
 
 

@@ -53,7 +53,8 @@ class SingleCase(Design):
     phase
         Column of the phase of each session.
     time
-        Column of the session, the week (numbers) or the date; by default `wave`, else the order of the rows.
+        Column of the session, the week (numbers) or the date (counted in days, also from text such as 2025-03-31); by
+        default `wave`, else the order of the rows.
     baseline, treated
         Labels of the phases without and with the service; several where phases have labels of their own:
         `baseline=("A1", "A2")`.
@@ -266,8 +267,7 @@ class SingleCase(Design):
             clusters=len(sessions.ids),
         )
         notes = [*sessions.notes, *notes_on(indices, len(sessions.ids), given=self.phi is not None)]
-        names = labels_of(self.baseline)[0], labels_of(self.treated)[0]
-        between, said = between_rows(facts, sessions, names[1])
+        between, said = between_rows(facts, sessions, "+".join(labels_of(self.treated)))
         rows = [*between, *case_rows(facts, indices), *overall_rows(facts, indices)]
         notes += said
         if self.randomized:
@@ -275,7 +275,7 @@ class SingleCase(Design):
                 facts, sessions, design=self.design, least=self.least_phase, longest_run=self.longest_run, rng=rng
             )
         if self.piecewise:
-            more, said = piecewise_rows(facts, sessions, names)
+            more, said = piecewise_rows(facts, sessions)
             rows, notes = rows + more, notes + said
         record = Fit(
             outcome=outcome,
@@ -287,7 +287,7 @@ class SingleCase(Design):
             engine="sweval single case",
         )
         clients: pd.DataFrame = clients_frame(sessions, indices)
-        return Result(estimates=tuple(rows), fits=(record,), notes=tuple(notes), clients=clients)
+        return Result(estimates=tuple(rows), fits=(record,), notes=tuple(dict.fromkeys(notes)), clients=clients)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,8 @@ FloatArray = NDArray[np.float64]
 Codes = NDArray[np.intp]
 _SHORT = 3
 _DAY = 86_400
+_MOST_LABELS = 12
+_ISO = re.compile(r"\s*\d{4}-\d{2}-\d{2}(?:[T ][\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?\s*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class Sessions:
         Of the cases in use, in order of appearance.
     case, time, treated, value
         One entry per session; cases are numbered from 0.
+    label
+        Label of the phase of each session.
     pair
         Number of the phase pair of each session, -1 where its phase has no partner.
     pair_case
@@ -63,6 +69,7 @@ class Sessions:
     time: FloatArray
     treated: NDArray[np.bool_]
     value: FloatArray
+    label: NDArray[np.object_]
     pair: Codes
     pair_case: Codes
     planned_case: Codes
@@ -104,8 +111,8 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
     y, said = numbers(table[outcome], where=roles.where)
     notes = list(said)
     owner, ids, _ = keyed(table[roles.case], as_label=False)
-    condition = _conditions(table[roles.phase], roles, notes)
-    time = _times(table, roles, notes)
+    condition, label = _conditions(table[roles.phase], roles, notes)
+    time, dated = _times(table, roles, notes)
     keep = np.ones(len(table), dtype=bool)
     reasons: tuple[tuple[NDArray[np.bool_], str | None], ...] = (
         (owner < 0, f'without a case in "{roles.case}"'),
@@ -122,7 +129,7 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
     planned = planned[np.lexsort((time[planned], owner[planned]))]
     order = planned[keep[planned]]
     whole = owner, condition
-    owner, time, condition, y = owner[order], time[order], condition[order], y[order]
+    owner, time, condition, y, label = owner[order], time[order], condition[order], y[order], label[order]
     same = int(((np.diff(owner) == 0) & (np.diff(time) == 0)).sum())
     if same:
         raise DesignError(
@@ -152,6 +159,7 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
         time=time,
         treated=condition == 1,
         value=y,
+        label=label[inside],
         pair=pair,
         pair_case=pair_case,
         planned_case=renumber[whole[0][planned]],
@@ -160,13 +168,16 @@ def read_sessions(frame: Any, outcome: str, roles: CaseRoles) -> Sessions:
         rows=len(table),
         notes=(),
     )
-    notes += _looks(found, roles)
+    notes += _looks(found, roles, dated=dated)
     return Sessions(**{**found.__dict__, "notes": tuple(notes)})
 
 
-def _conditions(column: pd.Series, roles: CaseRoles, notes: list[str]) -> Codes:
-    """Return 0 for baseline, 1 for treated, -1 for others, with a note on those."""
+def _conditions(column: pd.Series, roles: CaseRoles, notes: list[str]) -> tuple[Codes, NDArray[np.object_]]:
+    """Return 0 for baseline, 1 for treated, -1 for others, with a note on those; and the label of each row."""
     codes, labels, _ = keyed(column, as_label=True)
+    # With so many labels it is hardly a column of phases, and what it holds may be what clients said.
+    many = len(labels) > _MOST_LABELS
+    hint = f'"{roles.phase}" holds {len(labels)} different values; is it the column of the phases?'
     value = np.full(len(labels) + 1, -1, dtype=np.intp)
     for side, wanted in ((0, roles.baseline), (1, roles.treated)):
         for label in wanted:
@@ -174,7 +185,7 @@ def _conditions(column: pd.Series, roles: CaseRoles, notes: list[str]) -> Codes:
                 raise DesignError(
                     f'the phase "{label}" is not in "{roles.phase}".',
                     where=roles.where,
-                    fix=did_you_mean(label, labels),
+                    fix=hint if many else did_you_mean(label, labels),
                 )
             value[labels.index(label)] = side
     other = [label for number, label in enumerate(labels) if value[number] < 0]
@@ -182,22 +193,25 @@ def _conditions(column: pd.Series, roles: CaseRoles, notes: list[str]) -> Codes:
     if missing:
         notes.append(f'{counted(missing, "session")} without a phase in "{roles.phase}" left out.')
     if foreign:
-        listed = ", ".join(f'"{label}"' for label in other[:6]) + (" and more" if len(other) > 6 else "")
-        notes.append(f"{counted(foreign, 'session')} of other phases ({listed}) left out.")
-    return value[codes]
+        listed = ", ".join(f'"{label}"' for label in other)
+        notes.append(
+            f"{CHECK}{counted(foreign, 'session')} of {len(other)} other phases left out; {hint}"
+            if many
+            else f"{counted(foreign, 'session')} of other phases ({listed}) left out."
+        )
+    return value[codes], np.array([*labels, None], dtype=object)[codes]
 
 
-def _times(table: pd.DataFrame, roles: CaseRoles, notes: list[str]) -> FloatArray:
-    """Return times as numbers; dates as days, and the order of the rows where no column is named."""
+def _times(table: pd.DataFrame, roles: CaseRoles, notes: list[str]) -> tuple[FloatArray, bool]:
+    """Return times as numbers, and whether they are dates: days from the first; by default the order of the rows."""
     if roles.time is None:
         notes.append("No column of times is named, so sessions were taken in the order of the rows.")
-        return np.arange(len(table), dtype=float)
+        return np.arange(len(table), dtype=float), False
     column = table[roles.time]
-    if str(column.dtype).startswith("datetime"):
-        import pandas as pd
-
-        days = pd.to_datetime(column).dt.tz_localize(None)
-        return np.asarray((days - days.min()).dt.total_seconds() / _DAY, dtype=float)
+    days = _days(column, roles)
+    if days is not None:
+        notes.append(f'Times are the dates in "{roles.time}", counted in days from the first one.')
+        return days, True
     try:
         time, said = numbers(column, where=roles.where)
     except DesignError as error:
@@ -207,7 +221,29 @@ def _times(table: pd.DataFrame, roles: CaseRoles, notes: list[str]) -> FloatArra
             fix="Times are dates, or numbers such as the session or the week: 1, 2, 3.",
         ) from error
     notes += said
-    return time
+    return time, False
+
+
+def _days(column: pd.Series, roles: CaseRoles) -> FloatArray | None:
+    """Return days since the first date of a column of dates (as dates, or as text 2025-03-31); None for any other."""
+    import pandas as pd
+
+    if not str(column.dtype).startswith("datetime"):
+        known = column.dropna()
+        if known.empty or not all(
+            isinstance(value, date) or (isinstance(value, str) and _ISO.match(value)) for value in known
+        ):
+            return None
+        column = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+        wrong = len(known) - int(column.notna().sum())
+        if wrong:
+            raise DesignError(
+                f'{counted(wrong, "date")} in "{roles.time}" {"is" if wrong == 1 else "are"} no day of the calendar.',
+                where=roles.where,
+                fix="Write dates as year-month-day: 2025-03-31.",
+            )
+    days = column.dt.tz_localize(None)
+    return np.asarray((days - days.min()).dt.total_seconds() / _DAY, dtype=float)
 
 
 def _pairs(owner: Codes, condition: Codes, roles: CaseRoles, notes: list[str]) -> tuple[Codes, Codes]:
@@ -259,7 +295,7 @@ def _pairs(owner: Codes, condition: Codes, roles: CaseRoles, notes: list[str]) -
     return pair, run_case[opens]
 
 
-def _looks(found: Sessions, roles: CaseRoles) -> list[str]:
+def _looks(found: Sessions, roles: CaseRoles, *, dated: bool) -> list[str]:
     """Return notes on phases that are short, starts that are the same and sessions that were missed."""
     notes = []
     sizes = np.array(
@@ -276,7 +312,7 @@ def _looks(found: Sessions, roles: CaseRoles) -> list[str]:
         )
     last = np.r_[np.diff(found.case) != 0, True]
     first = np.r_[True, np.diff(found.case) != 0]
-    if roles.time is not None and (found.time == np.round(found.time)).all():
+    if roles.time is not None and not dated and (found.time == np.round(found.time)).all():
         missed = int((found.time[last] - found.time[first] + 1).sum()) - len(found.time)
         inside = counted(missed, "time")
         if missed and missed < len(found.time):

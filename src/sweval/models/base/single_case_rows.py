@@ -99,8 +99,8 @@ def overall_rows(facts: Facts, found: Indices) -> list[Estimate]:
         )
         bounded, differ = np.isfinite(mean.conf_low), np.isfinite(mean.std_error)
         tested = np.isfinite(mean.p_value) and index.null is not None
-        how = "interval from how much they differ"
-        if index.conf_low is not None:
+        how = "interval from how much they differ" if bounded else "no interval"
+        if mean.own:
             how += ", no narrower than that of these very cases"
         rows.append(
             facts.row(
@@ -233,23 +233,27 @@ def randomization_rows(
     ]
 
 
-def piecewise_rows(facts: Facts, sessions: Sessions, names: tuple[str, str]) -> tuple[list[Estimate], list[str]]:
-    """Return level, trend and what the phases change in both, case by case; `names` are those of both conditions."""
+def _phase_names(sessions: Sessions, own: NDArray[np.intp]) -> list[str]:
+    """Return a name of its own for the phase of each session: its label, with a number where labels come back."""
+    run = np.cumsum(np.r_[0, np.diff(sessions.treated[own].astype(int)) != 0])
+    of_run = ["+".join(dict.fromkeys(sessions.label[own][run == number])) for number in range(run[-1] + 1)]
+    if len(set(of_run)) < len(of_run):
+        gap = "_" if any(name[-1].isdigit() for name in of_run) else ""
+        of_run = [f"{name}{gap}{number // 2 + 1}" for number, name in enumerate(of_run)]
+    return [of_run[number] for number in run]
+
+
+def piecewise_rows(facts: Facts, sessions: Sessions) -> tuple[list[Estimate], list[str]]:
+    """Return level, trend and what the phases change in both, case by case."""
     time, notes = _whole(sessions)
     rows, short = [], 0
     for case in range(len(sessions.ids)):
         own = np.flatnonzero(sessions.case == case)
-        run = np.cumsum(np.r_[0, np.diff(sessions.treated[own].astype(int)) != 0])
-        several = run[-1] > 1
-        labels = [
-            f"{names[on]}{number // 2 + 1}" if several else names[on]
-            for on, number in zip(sessions.treated[own].astype(int).tolist(), run.tolist(), strict=True)
-        ]
         serial = own.size >= _LEAST_FOR_AR1
         try:
             found = piecewise_regression(
                 sessions.value[own],
-                labels,
+                _phase_names(sessions, own),
                 time=time[own],
                 errors="ar1" if serial else "independent",
                 conf_level=facts.conf_level,
@@ -291,12 +295,22 @@ def notes_on(found: Indices, cases: int, *, given: bool) -> list[str]:
         allowed = "none, since nothing varies within the phases"
     else:
         told = "one case cannot tell it well" if cases == 1 else f"pooled over {cases} cases"
+        if found.phi > found.phi_used > 0:
+            told = f"the most that is allowed for; it is {found.phi:.2f}, {told}"
         allowed = f"phi = {found.phi_used:.2f}, {told}"
     text = (
         "Intervals of single cases take measurements as independent; if one resembles the next they are too narrow. "
         f"Beside NAP stands an interval that allows for autocorrelation: {allowed}."
     )
-    return [f"{CHECK}{text}" if found.phi_used > _NOTABLE_PHI else text]
+    notes = [f"{CHECK}{text}" if found.phi_used > _NOTABLE_PHI else text]
+    goal = found.of("percent_of_goal_obtained")
+    without = 0 if goal is None else int((~np.isfinite(goal.estimate)).sum())
+    if without:
+        notes.append(
+            f"{counted(without, 'case')} without a percentage of the goal, the baseline being at the goal or better "
+            "already; the mean leaves them out."
+        )
+    return notes
 
 
 def clients_frame(sessions: Sessions, found: Indices) -> pd.DataFrame:
