@@ -204,13 +204,16 @@ def test_unknown_lines_are_refused() -> None:
 
 
 def test_limits_of_the_control_chart() -> None:
-    """Two standard deviations; and 2.66 mean moving ranges, the X-mR chart."""
+    """Those of the effect: two standard deviations; and 3 / 1.128 mean moving ranges, the X-mR chart."""
     values = np.array([4.0, 7.0, 5.0, 8.0])
     mean, low, high = control_limits(values)
     assert (mean, high - mean, mean - low) == pytest.approx((6.0, 2 * values.std(ddof=1), 2 * values.std(ddof=1)))
-    assert control_limits(values, limits="moving_range")[2] == pytest.approx(6 + 2.66 * (3 + 2 + 3) / 3)
+    assert control_limits(values, limits="moving_range")[2] == pytest.approx(6 + 2.66 * (3 + 2 + 3) / 3, rel=1e-3)
+    for ours, theirs in (("sd", "band"), ("moving_range", "individuals")):
+        chart = sw.effects.control_chart(values, [9.0, 3.0], kind=theirs)
+        assert control_limits(values, limits=ours) == pytest.approx((chart.centre, chart.low[0], chart.high[0]), 1e-14)
     gap = np.array([4.0, np.nan, 5.0, 8.0])
-    assert control_limits(gap, limits="moving_range")[2] == pytest.approx(17 / 3 + 2.66 * 3)
+    assert control_limits(gap, limits="moving_range")[2] == pytest.approx(17 / 3 + 3 * np.sqrt(np.pi) / 2 * 3)
 
 
 def test_points_outside_have_a_ring_and_are_counted() -> None:

@@ -132,11 +132,7 @@ def control_chart(
         centre = float(a.mean())
         if kind == "count" and (values < 0).any():
             raise DataError(f"{int((values < 0).sum())} counts are below 0.")
-        one = {
-            "individuals": float(np.abs(np.diff(a)).mean()) / _D2,
-            "band": float(a.std(ddof=1)),
-            "count": float(np.sqrt(max(centre, 0.0))),
-        }[kind]
+        one = float(np.sqrt(max(centre, 0.0))) if kind == "count" else baseline_sigma(a, kind)
         sigma = np.full(values.size, one)
     floor = -np.inf if kind in ("individuals", "band") else 0.0
     low, high = np.maximum(centre - k * sigma, floor), np.minimum(centre + k * sigma, ceiling)
@@ -207,6 +203,14 @@ def proportion_frequency_test(
         share_treated=successes_treated / n_treated,
         p_value=float(min(1.0, chance[as_rare].sum())),
     )
+
+
+def baseline_sigma(values: FloatArray, kind: Literal["individuals", "band"]) -> float:
+    """Return sigma of an "individuals" or "band" chart; missing values (nan) are left out, and ranges across them."""
+    if kind == "band":
+        return float(np.std(values[np.isfinite(values)], ddof=1))
+    ranges = np.abs(np.diff(values))
+    return float(ranges[np.isfinite(ranges)].mean()) / _D2
 
 
 def _series(values: ArrayLike, name: str) -> FloatArray:

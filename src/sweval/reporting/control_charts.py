@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sweval.effects.control_limits import baseline_sigma
 from sweval.errors import DataError
 from sweval.reporting.canvas import drawing
 from sweval.reporting.language import load_language
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 Limits = Literal["sd", "moving_range"]
 
 _WHERE = "plots.control_chart"
-_PER_RANGE = 2.66
-"""3 / 1.128: three standard deviations, each estimated by the mean moving range over its expectation d2 for pairs."""
 _FEWEST = 3
 
 
@@ -31,9 +30,9 @@ def control_limits(values: Floats, *, limits: Limits = "sd", width: float = 2.0)
     values
         Sessions, shape (n,); missing ones are NaN.
     limits
-        "sd": `width` standard deviations either side of the mean. "moving_range": 2.66 times the mean absolute
-        difference of neighbouring sessions (the X-mR or individuals chart, Shewhart's three standard deviations),
-        which a trend or a shift within the phase widens less.
+        "sd": `width` standard deviations either side of the mean. "moving_range": three times sigma from the mean
+        absolute difference of neighbouring sessions (the X-mR or individuals chart), which a trend or a shift within
+        the phase widens less. The numbers are those of `effects.control_chart`.
     width
         Of the band in standard deviations, for "sd".
 
@@ -44,17 +43,17 @@ def control_limits(values: Floats, *, limits: Limits = "sd", width: float = 2.0)
 
     Examples
     --------
-    >>> control_limits(np.array([4.0, 6.0, 5.0, 5.0]), limits="moving_range")
+    >>> mean, low, high = control_limits(np.array([4.0, 6.0, 5.0, 5.0]), limits="moving_range")
+    >>> mean, round(low, 2), round(high, 2)
     (5.0, 2.34, 7.66)
     """
     known = values[~np.isnan(values)]
     if len(known) < _FEWEST:
         raise DataError(f"the first phase has {len(known)} values; limits need {_FEWEST} or more.", where=_WHERE)
-    steps = np.abs(np.diff(values))
-    steps = steps[~np.isnan(steps)]
-    if limits == "moving_range" and not len(steps):
+    if limits == "moving_range" and not np.isfinite(np.diff(values)).any():
         raise DataError("no two neighbouring sessions of the first phase have values.", where=_WHERE)
-    reach = _PER_RANGE * float(steps.mean()) if limits == "moving_range" else width * float(known.std(ddof=1))
+    spread = baseline_sigma(values, "individuals" if limits == "moving_range" else "band")
+    reach = (3.0 if limits == "moving_range" else width) * spread
     if not reach > 0:
         raise DataError("the first phase does not vary, so it sets no limits.", where=_WHERE)
     mean = float(known.mean())
