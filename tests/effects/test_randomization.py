@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import sweval as sw
 from sweval.errors import DataError, DesignError
@@ -125,3 +126,36 @@ def test_refusals() -> None:
         sw.effects.alternating_orders(30, longest_run=None)
     with pytest.raises(DesignError, match="a session"):
         sw.effects.alternating_orders(4, treated=0)
+
+
+def test_drawn_orders_are_each_as_likely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders of 8 sessions in runs of 1 or 2: every one comes up as often, by chi-square."""
+    from sweval.effects import randomization
+
+    listed = sw.effects.alternating_orders(8, treated=3, longest_run=2)
+    made = listed[0]
+    assert randomization.drawn_orders(made) is None  # few enough to be listed
+    monkeypatch.setattr(randomization, "_MOST_LISTED", 5)
+    drawn = randomization.drawn_orders(made, draws=20_000, rng=3)
+    assert drawn is not None
+    assert (drawn[0] == made).all()
+    known = {tuple(row): number for number, row in enumerate(listed.tolist())}
+    count = np.bincount([known[tuple(row)] for row in drawn[1:].tolist()], minlength=len(listed))
+    assert stats.chisquare(count).pvalue > 0.001
+    with pytest.raises(DesignError, match="none of those"):
+        randomization.drawn_orders([True] * 3 + [False] * 5)
+
+
+def test_drawn_changes_are_each_as_likely(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweval.effects import randomization
+
+    listed = sw.effects.phase_changes(12, phases=4, least=2)
+    assert randomization.drawn_changes(listed[3], phases=4, least=2) is None
+    monkeypatch.setattr(randomization, "_MOST_LISTED", 5)
+    drawn = randomization.drawn_changes(listed[3], phases=4, least=2, draws=20_000, rng=3)
+    assert drawn is not None
+    known = {tuple(row): number for number, row in enumerate(listed.tolist())}
+    count = np.bincount([known[tuple(row)] for row in drawn[1:].tolist()], minlength=len(listed))
+    assert stats.chisquare(count).pvalue > 0.001
+    with pytest.raises(DesignError, match="none of those"):
+        randomization.drawn_changes([False, True] + [False] * 5 + [True] * 5, phases=4, least=2)

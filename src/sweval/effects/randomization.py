@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Literal
 
 import numpy as np
@@ -204,15 +205,25 @@ def phase_changes(length: int, *, phases: int = 4, least: int = 3) -> Assignment
     if phases < 2 or least < 1 or phases * least > length:
         raise DesignError(f"{phases} phases of {least} measurements or more do not fit into {length}.")
     free = length - phases * least
-    ways = np.prod([(free + k) / k for k in range(1, phases)])
+    ways = _count_changes(free, phases)
     if ways > _MOST_LISTED:
         raise DesignError(
             f"the changes could be drawn in {ways:,.0f} ways, more than are counted.",
             fix="Say a larger `least`, as the draw will have had.",
         )
-    # Places of the changes in a series from which all but one measurement of each least phase are taken out.
     cuts = np.array(list(combinations(range(free + phases - 1), phases - 1)), dtype=int)
-    changes = cuts - np.arange(phases - 1) + least * np.arange(1, phases)
+    return _changed(cuts, length, least)
+
+
+def _count_changes(free: int, phases: int) -> int:
+    """Return in how many ways `free` measurements can be shared out among the phases."""
+    return comb(free + phases - 1, phases - 1)
+
+
+def _changed(cuts: NDArray[np.int_], length: int, least: int) -> Assignment:
+    """Return assignments from places of the changes in a series without the least measurements of each phase."""
+    number = cuts.shape[1]
+    changes = cuts - np.arange(number) + least * np.arange(1, number + 1)
     phase = (np.arange(length)[None, :, None] >= changes[:, None, :]).sum(axis=2)
     return phase % 2 == 1
 
@@ -248,7 +259,7 @@ def alternating_orders(length: int, *, treated: int | None = None, longest_run: 
     if not 0 < count < length:
         raise DesignError("both conditions need a session.")
     limit = length if longest_run is None else longest_run
-    ways = _count_orders(length, count, limit)
+    ways = sum(_orders(length, count, limit)[-1].values())
     if ways == 0:
         raise DesignError(f"no order of {length} sessions keeps to runs of {limit}.")
     if ways > _MOST_LISTED:
@@ -268,11 +279,73 @@ def alternating_orders(length: int, *, treated: int | None = None, longest_run: 
     return np.array(rows)
 
 
-def _count_orders(length: int, treated: int, limit: int) -> int:
-    """Return how many orders there are, by adding up over treated sessions so far and the run at the end."""
-    ways = {(0, True, 0): 1}
+def drawn_orders(
+    made: ArrayLike, *, longest_run: int | None = 2, draws: int = 9_999, rng: int | np.random.Generator = 1
+) -> Assignment | None:
+    """Return the order that was made and others drawn at random from all, each as likely; None if all can be listed.
+
+    The test stays valid: if the order was drawn by lot, it is one of these 10,000 as likely as any other.
+    """
+    order = np.asarray(made, dtype=bool)
+    length, count = order.size, int(order.sum())
+    limit = length if longest_run is None else longest_run
+    if not 0 < count < length:
+        return None
+    layers = _orders(length, count, limit)
+    if sum(layers[-1].values()) <= _MOST_LISTED:
+        return None
+    if np.diff(np.flatnonzero(np.diff(np.r_[~order[0], order, ~order[-1]]))).max() > limit:
+        raise _not_possible()
+    source = np.random.default_rng(rng)
+    rows = np.zeros((draws + 1, length), dtype=bool)
+    rows[0] = order
+    # Backwards from the end: the state before is taken in proportion to the ways that lead to it.
+    numbered = [{state: number for number, state in enumerate(layer)} for layer in layers]
+    now = _pick(layers[-1], list(layers[-1]), source.random(draws), numbered[-1])
+    for place in range(length - 1, -1, -1):
+        states = list(layers[place + 1])
+        rows[1:, place] = np.array([last for _, last, _ in states])[now]
+        before, earlier = _sources(layers[place], limit), np.zeros(draws, dtype=np.intp)
+        chance = source.random(draws)
+        for number in np.unique(now):
+            here = now == number
+            earlier[here] = _pick(layers[place], before[states[number]], chance[here], numbered[place])
+        now = earlier
+    return rows
+
+
+def drawn_changes(
+    made: ArrayLike, *, phases: int, least: int, draws: int = 9_999, rng: int | np.random.Generator = 1
+) -> Assignment | None:
+    """Return the changes of phase that were made and others drawn at random; None if all can be listed."""
+    chosen = np.asarray(made, dtype=bool)
+    free = chosen.size - phases * least
+    if free < 0 or _count_changes(free, phases) <= _MOST_LISTED:
+        return None
+    runs = np.diff(np.r_[0, np.flatnonzero(np.diff(chosen.astype(int))) + 1, chosen.size])
+    if chosen[0] or runs.size != phases or runs.min() < least:
+        raise _not_possible()
+    source = np.random.default_rng(rng)
+    places = np.argsort(source.random((draws, free + phases - 1)), axis=1)[:, : phases - 1]
+    return np.concatenate([chosen[None], _changed(np.sort(places, axis=1), chosen.size, least)])
+
+
+def _not_possible() -> DesignError:
+    return DesignError(
+        "the assignment that was made is none of those that could have been drawn.",
+        fix="Check the fewest measurements per phase, the longest run, or the possible starts.",
+    )
+
+
+State = tuple[int, bool, int]
+
+
+def _orders(length: int, treated: int, limit: int) -> list[dict[State, int]]:
+    """Return, after each session, in how many ways each state (treated so far, last, run at the end) is reached."""
+    ways: dict[State, int] = {(0, True, 0): 1}
+    layers = [ways]
     for place in range(length):
-        grown: dict[tuple[int, bool, int], int] = {}
+        grown: dict[State, int] = {}
         for (done, last, run), number in ways.items():
             for condition in (True, False):
                 now = run + 1 if run and condition == last else 1
@@ -281,7 +354,28 @@ def _count_orders(length: int, treated: int, limit: int) -> int:
                     key = total, condition, now
                     grown[key] = grown.get(key, 0) + number
         ways = grown
-    return sum(ways.values())
+        layers.append(ways)
+    return layers
+
+
+def _sources(layer: dict[State, int], limit: int) -> dict[State, list[State]]:
+    """Return the states from which each next one can be reached."""
+    found: dict[State, list[State]] = {}
+    for done, last, run in layer:
+        for condition in (True, False):
+            now = run + 1 if run and condition == last else 1
+            if now <= limit:
+                found.setdefault((done + condition, condition, now), []).append((done, last, run))
+    return found
+
+
+def _pick(
+    ways: dict[State, int], states: list[State], chance: FloatArray, numbered: dict[State, int]
+) -> NDArray[np.intp]:
+    """Return the number of one of the states for every chance, each as likely as its ways are many."""
+    total = np.cumsum([float(ways[state]) for state in states])
+    place = np.minimum(np.searchsorted(total, chance * total[-1], side="right"), len(states) - 1)
+    return np.array([numbered[state] for state in states], dtype=np.intp)[place]
 
 
 def _case(y: ArrayLike, made: ArrayLike, could: ArrayLike) -> tuple[FloatArray, Assignment, Assignment]:
@@ -298,10 +392,7 @@ def _case(y: ArrayLike, made: ArrayLike, could: ArrayLike) -> tuple[FloatArray, 
     if table.all(axis=1).any() or not table.any(axis=1).all():
         raise DesignError("every possible assignment needs measurements with and without the service.")
     if not (table == chosen).all(axis=1).any():
-        raise DesignError(
-            "the assignment that was made is none of those that could have been drawn.",
-            fix="Check the fewest measurements per phase, or the possible starts.",
-        )
+        raise _not_possible()
     return series, chosen, table
 
 

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from sweval.effects.case_combination import mean_over_cases
 from sweval.effects.piecewise import piecewise_regression
-from sweval.effects.randomization import alternating_orders, phase_changes, randomization_test, start_points
+from sweval.effects.randomization import (
+    alternating_orders,
+    drawn_changes,
+    drawn_orders,
+    phase_changes,
+    randomization_test,
+    start_points,
+)
 from sweval.errors import DataError, DesignError
 from sweval.models.base.rows import Facts
 from sweval.models.base.single_case_data import Sessions
@@ -201,14 +208,23 @@ def randomization_rows(
 ) -> list[Estimate]:
     """Return the randomisation test of the mean difference over all cases."""
     values, treated, possible = [], [], []
+    source, drawn = np.random.default_rng(rng), False
     for case in range(len(sessions.ids)):
         own = sessions.planned_case == case
         made, seen = sessions.planned_treated[own], sessions.planned_seen[own]
         if design == "alternating":
-            table = alternating_orders(made.size, treated=int(made.sum()), longest_run=longest_run)
+            some = drawn_orders(made, longest_run=longest_run, rng=source)
+            drawn |= some is not None
+            table = (
+                alternating_orders(made.size, treated=int(made.sum()), longest_run=longest_run)
+                if some is None
+                else some
+            )
         elif design == "abab":
             phases = 1 + int((np.diff(made.astype(int)) != 0).sum())
-            table = phase_changes(made.size, phases=phases, least=least)
+            some = drawn_changes(made, phases=phases, least=least, rng=source)
+            drawn |= some is not None
+            table = phase_changes(made.size, phases=phases, least=least) if some is None else some
         else:
             table = start_points(made.size, least_baseline=least, least_treated=least)
         # Drawn among the sessions planned, of which some were not seen; a draw with one side unseen tells nothing.
@@ -216,9 +232,9 @@ def randomization_rows(
         possible.append(shown[shown.any(axis=1) & ~shown.all(axis=1)])
         values.append(sessions.value[sessions.case == case])
         treated.append(made[seen])
-    found = randomization_test(values, treated, possible, better=str(facts.better), rng=rng)
+    found = randomization_test(values, treated, possible, better=str(facts.better), rng=source)
     what = {"alternating": "orders", "abab": "changes of phase"}.get(design, "starts")
-    how = f"all {found.draws:,}" if found.exact else f"{found.draws:,} drawn"
+    how = f"all {found.draws:,}" if found.exact and not drawn else f"{found.draws:,} drawn"
     return [
         facts.row(
             ALL_CASES,
