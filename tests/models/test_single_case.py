@@ -299,6 +299,20 @@ def test_dates_are_times() -> None:
     assert any("order of the rows" in note for note in loose.notes)
 
 
+def test_weeks_as_dates_are_weeks(families: pd.DataFrame) -> None:
+    """Errors of neighbours: rho is that of sessions a week apart, and only slopes are per day instead of per week."""
+    design = dataclasses.replace(AB, piecewise=True)
+    dated = families.assign(week=pd.to_datetime("2025-03-01") + pd.to_timedelta(7 * families.week, unit="D"))
+    weeks, days = (design.fit(frame, "y", better="lower") for frame in (families, dated))
+    assert days.effect("hedges_g").estimate == pytest.approx(weeks.effect("hedges_g").estimate, rel=1e-8)
+    for term, unit in (("phase[B]", 1), ("time", 7), ("phase[B]:time", 7)):
+        one, other = (result.effect("coefficient", term=f"case 2: {term}") for result in (weeks, days))
+        assert (other.estimate * unit, other.std_error * unit, other.conf_low * unit, other.df) == pytest.approx(
+            (one.estimate, one.std_error, one.conf_low, one.df), rel=1e-6
+        )
+    assert sum("7 apart" in note for note in days.notes) == 1
+
+
 def test_table_is_one_row_per_case_in_the_kind_of_frame_given(families: pd.DataFrame) -> None:
     table, other = AB.table(families, "y", better="lower"), AB.table(pl.from_pandas(families), "y", better="lower")
     assert isinstance(other, pl.DataFrame)

@@ -117,3 +117,19 @@ def test_study_from_file_to_report(tmp_path: Path, frame: pd.DataFrame, result: 
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "effects.csv").read_text(encoding="utf-8-sig"))))
     assert len(rows) == len(found.estimates)
     assert not any("Smith" in value for row in rows for value in row.values())
+
+
+def test_coefficients_and_small_slopes_can_be_read(frame: pd.DataFrame) -> None:
+    """In Indonesian the case of a coefficient has its name; a slope of .001 a day is no 0.00."""
+    days = frame.assign(week=frame.week * 500)
+    design = sw.SingleCase(
+        case="family", phase="phase", time="week", baseline="A", treated="B", piecewise=True, name="Home visits"
+    )
+    found = design.fit(days, "conflicts", better="lower")
+    held = {table.name: table for table in tables(found.tidy(), language="id")}
+    assert held["coefficients"].rows[0].cells[1].text == "kasus 1: (Intercept)"
+    slopes = [row for row in found.estimates if row.measure == "baseline_slope" and 0 < abs(row.estimate) < 0.02]
+    assert slopes
+    texts = [row.cells[4].text for row in held["case_indices"].rows]
+    for row in slopes:
+        assert f"{abs(row.estimate):.4f}".replace(".", ",") in " ".join(texts)

@@ -74,3 +74,9 @@ def test_listing() -> None:
 def test_unknown_language() -> None:
     with pytest.raises(SwevalError, match="no words for the language"):
         load_language("xx")
+
+
+def test_the_cut_off_of_reliable_change_has_a_name() -> None:
+    names = {language: load_language(language).say("measure.cutoff") for language in ("en", "id")}
+    assert names["en"].startswith("cut-off")
+    assert names["id"].startswith("titik potong")

@@ -20,6 +20,7 @@ from sweval.reporting.cells import (
 from sweval.reporting.language import Language
 
 _CASE = re.compile(r"case (?P<number>\d+)$")
+_OF_CASE = re.compile(r"case (?P<number>\d+): (?P<term>.+)")
 _ALL = "all cases"
 _FIRST = {
     "baseline_phase_mean": "baseline_mean",
@@ -31,6 +32,8 @@ _FIRST = {
 }
 """Measures of the first table -> column."""
 _INTERVALS = ("nonoverlap", "nonoverlap_serial")
+_TINY = 0.02
+"""Below it, as slopes per day are, two decimals would say nothing."""
 
 
 def of_case(row: Record) -> bool:
@@ -95,7 +98,7 @@ def case_indices_table(rows: list[Record], words: Language, small_cells: int) ->
                 text_cell(case_in_words(row["term"], words), words),
                 text_cell(measure_in_words(row, words), words),
                 text_cell(words.known(f"metric.{row['metric']}", row["metric"]), words),
-                interval_cell(row, rest, words),
+                interval_cell(row, rest, words, digits=4 if 0 < abs(row["estimate"]) < _TINY else 2),
                 number_cell(row["df"], words, 1),
                 Cell(text=words.p_value(row["p_value"]), numbers=(row["p_value"],)),
             ),
@@ -109,6 +112,12 @@ def case_in_words(term: str, words: Language) -> str:
     """Return the name of a case in the reader's language."""
     found = _CASE.match(term)
     return words.say("case.one", number=found["number"]) if found else words.say("case.all")
+
+
+def coefficient_in_words(term: str, words: Language) -> str:
+    """Return the term of a coefficient; that of one case begins with the case in the reader's language."""
+    found = _OF_CASE.fullmatch(term)
+    return f"{words.say('case.one', number=found['number'])}: {found['term']}" if found else term
 
 
 def _with_count(row: Record | None, words: Language) -> Cell:

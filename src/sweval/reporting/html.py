@@ -51,6 +51,7 @@ details > summary { cursor: pointer; font-weight: 600 }
   tbody th[scope=rowgroup] { padding: .3rem .5rem }
   td { display: flex; justify-content: space-between; gap: 1.5rem; text-align: right }
   td.n { white-space: normal }
+  td.n::before { max-width: 55% }
   td::before { content: attr(data-label); color: var(--soft); text-align: left; white-space: normal }
 }
 @media print {

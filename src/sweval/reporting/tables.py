@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from sweval.reporting.case_table import case_indices_table, cases_table, of_case
+from sweval.reporting.case_table import case_indices_table, cases_table, coefficient_in_words, of_case
 from sweval.reporting.cells import (
     Cell,
     Column,
@@ -303,7 +303,7 @@ def _coefficients(rows: list[Record], words: Language, small_cells: int) -> Tabl
             group=row["comparison"],
             cells=(
                 text_cell(row["outcome"], words),
-                text_cell(row["term"], words),
+                text_cell(coefficient_in_words(row["term"], words), words),
                 interval_cell(row, rows, words, digits=3),
                 number_cell(row["std_error"], words, 3),
                 number_cell(row["df"], words, 1),

@@ -161,7 +161,7 @@ def between_rows(facts: Facts, sessions: Sessions, treated: str) -> tuple[list[E
     from sweval.effects.between_case import between_case_g
     from sweval.effects.between_case_data import CaseModel
 
-    time, notes = _whole(sessions)
+    time, _, notes = _whole(sessions)
     try:
         row = between_case_g(
             sessions.value,
@@ -187,14 +187,23 @@ def between_rows(facts: Facts, sessions: Sessions, treated: str) -> tuple[list[E
     return [placed], notes
 
 
-def _whole(sessions: Sessions) -> tuple[NDArray[np.intp], list[str]]:
-    """Return times as whole numbers: as they are, else the number of each session within its case."""
-    if (sessions.time == np.round(sessions.time)).all():
-        return sessions.time.astype(np.intp), []
+def _whole(sessions: Sessions) -> tuple[NDArray[np.intp], int, list[str]]:
+    """Return times as whole numbers, and how many units of time one is; else each session's number within its case.
+
+    Sessions a week apart, timed in days, are neighbours: their autocorrelation is estimated at their own spacing.
+    """
     first = np.r_[True, np.diff(sessions.case) != 0]
+    if (sessions.time == np.round(sessions.time)).all():
+        time = sessions.time.astype(np.intp)
+        step = int(np.gcd.reduce(np.diff(time)[~first[1:]]))
+        if step == 1:
+            return time, 1, []
+        start = time[np.flatnonzero(first)][np.cumsum(first) - 1]
+        note = f"Times are {step} apart, so AR(1) errors of the between-case effect and regressions are in such steps."
+        return (time - start) // step, step, [note]
     start = np.flatnonzero(first)[np.cumsum(first) - 1]
     note = "Times are no whole numbers; for the between-case effect and regressions sessions were numbered instead."
-    return np.arange(len(sessions.case)) - start + 1, [note]
+    return np.arange(len(sessions.case)) - start + 1, 1, [note]
 
 
 def randomization_rows(
@@ -261,7 +270,7 @@ def _phase_names(sessions: Sessions, own: NDArray[np.intp]) -> list[str]:
 
 def piecewise_rows(facts: Facts, sessions: Sessions) -> tuple[list[Estimate], list[str]]:
     """Return level, trend and what the phases change in both, case by case."""
-    time, notes = _whole(sessions)
+    time, step, notes = _whole(sessions)
     rows, short = [], 0
     for case in range(len(sessions.ids)):
         own = np.flatnonzero(sessions.case == case)
@@ -279,17 +288,18 @@ def piecewise_rows(facts: Facts, sessions: Sessions) -> tuple[list[Estimate], li
             continue
         how = f"AR(1) errors (rho = {found.rho:.2f}), REML, Kenward-Roger" if serial else "independent errors, t test"
         for number, term in enumerate(found.terms):
+            unit = step if term.endswith("time") else 1  # slopes are per unit of time as given
             rows.append(
                 facts.row(
                     f"case {case + 1}: {term}",
                     "coefficient",
-                    float(found.estimate[number]),
+                    float(found.estimate[number]) / unit,
                     method=f"piecewise regression, time from the first session; {how}",
                     n=found.n,
                     clusters=None,
-                    std_error=float(found.std_error[number]),
-                    conf_low=float(found.conf_low[number]),
-                    conf_high=float(found.conf_high[number]),
+                    std_error=float(found.std_error[number]) / unit,
+                    conf_low=float(found.conf_low[number]) / unit,
+                    conf_high=float(found.conf_high[number]) / unit,
                     conf_level=facts.conf_level,
                     statistic=float(found.statistic[number]),
                     df=float(found.df[number]),
