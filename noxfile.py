@@ -87,7 +87,7 @@ def spark(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time scoring against the same rules by hand; models, single cases, change and synthesis beside R if it is there."""
+    """Time scoring against the same rules by hand; models, single cases, change, syntheses beside R if there is R."""
     session.install("-e", ".[big]", *_group("test"))
     session.run("python", "tests/benchmarks/bench_scoring.py")
     session.run("python", "tests/benchmarks/bench_mixed.py", *session.posargs)

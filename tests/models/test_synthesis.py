@@ -204,8 +204,11 @@ def test_rows_of_ours_come_straight_in() -> None:
     only = Synthesis().fit(joined.tidy(), "score")
     assert (only.effect("q").n, only.effect("q").outcome) == (5, "score")
     assert any("Every study has one effect" in note for note in only.notes)
-    with pytest.raises(DesignError, match='the column "study" is empty'):
+    with pytest.raises(DesignError, match='10 of 10 effects have no study in "study"'):
         Synthesis().fit(joined.tidy().assign(study=None))
+    with pytest.raises(DesignError, match="2 of 12 effects have no study") as refused:
+        Synthesis().fit(joined + both)
+    assert "in_study" in str(refused.value)
 
 
 def test_numbers_from_reports() -> None:

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from sweval.models.synthesis import Synthesis
+from sweval.reporting.language import load_language
 from sweval.reporting.plain_text import plain_effects
+from sweval.reporting.report import report
 from sweval.reporting.synthesis_table import SYNTHESIS
 from sweval.reporting.tables import tables
 from sweval.study import Study
@@ -59,3 +61,12 @@ def test_a_study_file_can_ask_for_it(tmp_path: Path) -> None:
     one, other = (r.effect("difference_in_effects", term=term) for r in (found, wanted))
     assert (one.estimate, one.p_value) == pytest.approx((other.estimate, other.p_value), rel=1e-9)
     assert (one.comparison, one.better, one.study) == ("Direct against indirect", "higher", "All our years")
+
+
+def test_a_report_of_a_synthesis_shows_it_first(tmp_path: Path) -> None:
+    """The answer to the main question is on the page, and nothing says that there is none."""
+    report(Synthesis(compare="side").fit(table()), tmp_path, formats=("html",))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    words = load_language("en")
+    assert words.say("table.synthesis") in page
+    assert words.say("report.no_effects") not in page

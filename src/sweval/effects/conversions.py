@@ -250,7 +250,7 @@ def risk_ratio_to_odds_ratio(risk_ratio: ArrayLike, baseline_risk: ArrayLike) ->
 
 
 def d_to_f(d: ArrayLike) -> FloatArray:
-    """Return Cohen's f of two arms of equal size, |d|/2; it has no direction.
+    """Return Cohen's f of two arms of equal size, half of d without its sign; it has no direction.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def pre_post_correlation(
     Returns
     -------
     numpy.ndarray
-        r = (s_1^2 + s_2^2 - s_D^2) / (2 s_1 s_2), with s_D = |change| sqrt(n) / |t| where t is given.
+        r = (s_1^2 + s_2^2 - s_D^2) / (2 s_1 s_2); where t is given, s_D = sqrt(n) times the size of change / t.
 
     Raises
     ------

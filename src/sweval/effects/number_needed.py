@@ -97,7 +97,7 @@ def number_needed_to_treat(
     Notes
     -----
     Altman (1998), doi:10.1136/bmj.317.7168.1309: 1/RD with limits 1/upper and 1/lower where the interval of RD
-    excludes 0; otherwise the two parts [1/upper, infinity) to benefit and [1/|lower|, infinity) to harm.
+    excludes 0; otherwise two parts: from 1/upper to infinity to benefit, from -1/lower to infinity to harm.
 
     Examples
     --------

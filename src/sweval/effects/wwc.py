@@ -8,6 +8,7 @@ not be traced to the handbook itself. The improvement index is `improvement_inde
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-TextArray = NDArray[np.str_]
+TextArray = NDArray[Any]
 
 _SATISFIED, _ADJUSTABLE = 0.05, 0.25
 _IMPORTANT = 0.25

@@ -142,9 +142,11 @@ def _body(
     held = {table.name: html.table(table) for table in shown}
     parts = [html.paragraph(question(tidy, language=words.code), style="lead")]
     parts.append(html.heading(words.say("report.effects")))
+    if "synthesis" in held:
+        parts.append(held["synthesis"])
     if "effects" in held:
         parts.append(held["effects"])
-    elif not {"risks", "contrasts"} & set(held):
+    elif not {"risks", "contrasts", "synthesis"} & set(held):
         parts.append(html.paragraph(words.say("report.no_effects")))
     parts += _picture(_FOREST, tidy, files, words)
     if "apart" in held:
@@ -275,7 +277,7 @@ def _method_sentences(tidy: pd.DataFrame, words: Language) -> list[str]:
     for row in records(tidy):
         if row["method"].startswith(_IN_A_TABLE_NOTE):
             continue
-        if block(row) in ("effects", "apart", "cases", "yes_no", "change", "reliability", "icc", "other"):
+        if block(row) in ("synthesis", "effects", "apart", "cases", "yes_no", "change", "reliability", "icc", "other"):
             where = uses.setdefault((measure_in_words(row, words), row["method"]), {})
             where.setdefault(row["comparison"] or "", []).append(row["outcome"] or row["term"])
     return [

@@ -67,7 +67,7 @@ def study_forest(
         Columns of the table to print beside each effect, such as the year or the number of persons.
     ratio
         Whether effects are logarithms and the axis shows ratios, evenly spaced in logarithms. By default they are for
-        the metrics that begin with "log_".
+        the metrics that are logarithms.
     language
         `"en"` or `"id"`.
 

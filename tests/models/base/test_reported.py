@@ -155,7 +155,7 @@ def test_a_synthesis_takes_the_result_and_no_effect_twice() -> None:
     open_ = {"kind": "pre_post_control"} | SIZES | AFTER | BEFORE
     groups = {"kind": "partially_nested"} | NUMBERS["partially_nested"]
     found = sw.Synthesis().fit(reported_effects(table(*known, open_, groups)))
-    assert any(note.startswith("4 rows with the same effect under an assumption") for note in found.notes)
+    assert any(note.startswith("4 rows with an effect under an assumption") for note in found.notes)
     assert found.effect("mean_effect").n == 6
 
 
@@ -226,8 +226,14 @@ def test_files_and_frames_of_any_kind_say_the_same(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(reported_effects(other).tidy(), wanted)
 
 
+def test_a_report_is_called_by_its_study_and_the_sign_of_a_t_is_questioned() -> None:
+    found = reported_effects(table({"kind": "t"} | NUMBERS["t"], {"kind": "t", "better": "higher"} | NUMBERS["t"]))
+    assert [row.comparison for row in found.estimates] == ["Study 1", "Study 2"]
+    assert [note.partition(" with a t")[0] for note in found.notes] == ["Check: Row 1"]
+
+
 def test_empty_rows_are_counted_and_empty_tables_refused() -> None:
-    frame = pd.concat([table({"kind": "t"} | NUMBERS["t"]), pd.DataFrame([{"study": None}])], ignore_index=True)
+    frame = pd.concat([table({"kind": "p"} | NUMBERS["p"]), pd.DataFrame([{"study": None}])], ignore_index=True)
     assert reported_effects(frame).notes == ("Row 2 of the table without any entry.",)
     with pytest.raises(DataError, match="no rows"):
         reported_effects(frame.iloc[:0])

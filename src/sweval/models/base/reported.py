@@ -134,6 +134,7 @@ class _Notes:
         self.assumed: list[int] = []
         self.open: list[int] = []
         self.variance: list[int] = []
+        self.sign: list[int] = []
 
     def sentences(self) -> tuple[str, ...]:
         said = []
@@ -141,6 +142,11 @@ class _Notes:
             said.append(
                 f"{CHECK}{_rows(self.open)} without the correlation of before and after: shown for .3, .5 and .7, and "
                 'in no synthesis until it is given in the column "correlation" (or assumed by correlation=).'
+            )
+        if self.sign:
+            said.append(
+                f"{CHECK}{_rows(self.sign)} with a t: taken as treated - control, so with better = lower a positive "
+                "t is a worsening. Reports often print it without a sign."
             )
         if self.assumed:
             said.append(
@@ -194,6 +200,8 @@ class _Row:
             notes.open.append(self.number)
         elif cells.assumed:
             notes.assumed.append(self.number)
+        if kind is KINDS["t"] and direction == "lower":
+            notes.sign.append(self.number)
         if any(each.measure == f"hedges_g{ALTERNATIVE}" for each in made) and "control_variance" not in words:
             notes.variance.append(self.number)
         return made
@@ -201,6 +209,7 @@ class _Row:
     def labels(self, made: Estimate) -> dict[str, Any]:
         """Return what the row says of its effect; what it does not say stays as it is."""
         given = {name: str(self.values[name]).strip() for name in _LABELS if name in self.values}
+        given.setdefault("comparison", given["study"])
         return {name: getattr(made, name) for name in _LABELS} | given
 
     def _kind(self) -> Kind | None:

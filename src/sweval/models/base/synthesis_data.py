@@ -119,13 +119,14 @@ def take_effects(frame: Any, asked: Asked) -> Effects:
     rows.leave_out(np.isnan(v), f'without a value in "{spread}"')
     _keep_asked(rows, asked)
     study, names, _ = keyed(table[asked.study], as_label=True)
-    if rows.keep.any() and (study[rows.keep] < 0).all():
+    nameless = int((study[rows.keep] < 0).sum())
+    if nameless:
         raise DesignError(
-            f'the column "{asked.study}" is empty, so nothing tells studies apart.',
+            f'{nameless} of {int(rows.keep.sum())} effects have no study in "{asked.study}".',
             where=asked.where,
-            fix='Name the column that does, such as study="comparison", or fill it.',
+            fix='Name the study of results of your own with result.in_study("Our trial") before joining them, fill the '
+            'column, or name another one that tells studies apart, such as study="comparison".',
         )
-    rows.leave_out(study < 0, f'without a value in "{asked.study}" (no study)')
     rows.complete(dict.fromkeys([*asked.columns, *asked.levels]))
     rows.require_any()
     if len(set(study[rows.keep])) < 2:
