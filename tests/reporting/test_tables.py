@@ -253,3 +253,15 @@ def test_rows_with_different_standard_deviations_say_so(synthetic: Result) -> No
 def test_every_metric_has_words(code: str) -> None:
     words = load_language(code).words
     assert {key.partition(".")[2] for key in words if key.startswith("metric.")} == set(METRICS)
+
+
+def test_a_note_names_no_column_that_is_not_there() -> None:
+    """With 4 clients in every category all shares are withheld, and so is the column of those of all clients."""
+    shown, withheld = (
+        named(changed(counts), "change")
+        for counts in ({"improved": 25, "unchanged": 35}, {"improved": 4, "unchanged": 4})
+    )
+    for table in (shown, withheld):
+        there = any(column.name == "share_of_all" for column in table.columns)
+        assert ("Beside them" in table.notes[0]) == there
+    assert withheld.notes[0] == "Shares are of the clients seen before and after."

@@ -84,7 +84,7 @@ def change_table(rows: list[Record], words: Language, small_cells: int) -> Table
         interval_column("share", rows, words),
         interval_column("share_of_all", rows, words),
     )
-    notes = [words.say("table.change_note" if _reliable(rows) else "table.change_any_note")]
+    notes: list[str] = []
     for row in rows:
         if row["measure"] == _THRESHOLD:
             points = words.number(row["estimate"], 2)
@@ -119,7 +119,10 @@ def change_table(rows: list[Record], words: Language, small_cells: int) -> Table
             )
             said = category_in_words(name, words, reliable=reliable)
             lines.append(_line(group, said, count, shares, words))
-    return finished("change", columns, lines, words, list(dict.fromkeys(notes)))
+    of_all = any(line.cells[-1].text != words.say("table.empty") for line in lines)
+    first = ["change_note", *(["change_all_note"] if of_all else []), *([] if _reliable(rows) else ["change_any_note"])]
+    begin = " ".join(words.say(f"table.{key}") for key in first)
+    return finished("change", columns, lines, words, list(dict.fromkeys([begin, *notes])))
 
 
 def without_secret_events(rows: list[Record], small_cells: int) -> list[Record]:

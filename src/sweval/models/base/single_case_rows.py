@@ -199,7 +199,10 @@ def _whole(sessions: Sessions) -> tuple[NDArray[np.intp], int, list[str]]:
         if step == 1:
             return time, 1, []
         start = time[np.flatnonzero(first)][np.cumsum(first) - 1]
-        note = f"Times are {step} apart, so AR(1) errors of the between-case effect and regressions are in such steps."
+        note = (
+            f"Times are {step} apart or a multiple of it, so AR(1) errors of the between-case effect and regressions "
+            "count in such steps."
+        )
         return (time - start) // step, step, [note]
     start = np.flatnonzero(first)[np.cumsum(first) - 1]
     note = "Times are no whole numbers; for the between-case effect and regressions sessions were numbered instead."
