@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -65,11 +65,15 @@ class ReportTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One `[[comparisons]]` with its path inside the file and the design it declares."""
+    """One `[[comparisons]]` with its path inside the file and the design it declares.
+
+    `outcomes` are the columns it is fitted to; none stands for all.
+    """
 
     path: str
     name: str
     design: Design
+    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +139,7 @@ def read_study_file(path: Path) -> StudyFile:
     reading = _reading(raw, path.parent, problems)
     comparisons = _comparisons(raw, study, problems)
     outcomes = _outcomes(raw, study, path.parent, problems)
+    comparisons = _with_columns(comparisons, outcomes, problems)
     report = _report(raw, problems)
     problems.raise_if_any()
     if study is None or data is None or report is None:
@@ -206,7 +211,44 @@ def _comparisons(raw: Mapping[str, Any], study: StudyTable | None, problems: Pro
         name = design.name or type(design).__name__
         if name in [other.name for other in found]:
             problems.add(f"{path}.name", f'another comparison is called "{name}" too.')
-        found.append(Comparison(path=path, name=name, design=design))
+        found.append(Comparison(path=path, name=name, design=design, outcomes=_named_outcomes(table, path, problems)))
+    return tuple(found)
+
+
+def _named_outcomes(table: Mapping[str, Any], path: str, problems: Problems) -> tuple[str, ...]:
+    """Return the outcomes that a comparison names, as written."""
+    named = table.get("outcomes", [])
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        problems.add(f"{path}.outcomes", 'must be a list of names, such as ["phq9", "days_waited"].')
+        return ()
+    return tuple(named)
+
+
+def _with_columns(
+    comparisons: tuple[Comparison, ...], outcomes: tuple[Scored | Given, ...], problems: Problems
+) -> tuple[Comparison, ...]:
+    """Return the comparisons with the columns of the outcomes they name: a column, or an instrument for all of its."""
+    known: dict[str, tuple[str, ...]] = {}
+    for outcome in outcomes:
+        columns = columns_of(outcome)
+        known |= {column: (column,) for column in columns}
+        if isinstance(outcome, Scored):
+            known[outcome.instrument.id] = columns
+    found = []
+    for comparison in comparisons:
+        for name in comparison.outcomes:
+            if outcomes and name not in known:
+                problems.add(
+                    f"{comparison.path}.outcomes", f'there is no outcome "{name}". {did_you_mean(name, known)}'
+                )
+        wanted = {column for name in comparison.outcomes for column in known.get(name, ())}
+        chosen = tuple(column for outcome in outcomes for column in columns_of(outcome) if column in wanted)
+        found.append(replace(comparison, outcomes=chosen))
+    if found and all(comparison.outcomes for comparison in found):
+        fitted = {column for comparison in found for column in comparison.outcomes}
+        for outcome in outcomes:
+            if not fitted & set(columns_of(outcome)):
+                problems.add(outcome.path, "no comparison names it among its outcomes.")
     return tuple(found)
 
 
@@ -226,7 +268,7 @@ def _design(table: object, study: StudyTable | None, path: str, problems: Proble
     design = known[kind]
     own = [field.name for field in fields(design)]
     shared = {name: getattr(study, name, None) for name in ("client", "wave") if name in own and name not in table}
-    given = {name: value for name, value in table.items() if name != "kind"}
+    given = {name: value for name, value in table.items() if name not in ("kind", "outcomes")}
     values = checked(given, design, path, problems)
     if given.get("service") is not None and given["service"] not in SERVICES:
         problems.add(

@@ -80,7 +80,7 @@ class Study:
         return self.run(progress=progress).notes
 
     def run(self, *, progress: Progress | None = None) -> Result:
-        """Read the data, score the instruments, and fit every comparison to every outcome.
+        """Read the data, score the instruments, and fit every comparison to its outcomes: those it names, or all.
 
         Parameters
         ----------
@@ -100,7 +100,10 @@ class Study:
         """
         columns = [column for outcome in self.file.outcomes for column in columns_of(outcome)]
         steps = ["reading", *(f"scoring {outcome.instrument.id}" for outcome in self._scored)]
-        steps += [f"{comparison.name}: {column}" for comparison in self.file.comparisons for column in columns]
+        pairs = [
+            (comparison, column) for comparison in self.file.comparisons for column in comparison.outcomes or columns
+        ]
+        steps += [f"{comparison.name}: {column}" for comparison, column in pairs]
         tell = _Steps(steps, progress)
         tell.next()
         data = read_data(self.file)
@@ -117,10 +120,9 @@ class Study:
             for score in outcome.scores
         }
         fitted = Result(estimates=())
-        for comparison in self.file.comparisons:
-            for column in columns:
-                tell.next()
-                fitted += self._fit(frame, comparison, column, better[column])
+        for comparison, column in pairs:
+            tell.next()
+            fitted += self._fit(frame, comparison, column, better[column])
         effects_first = replace(
             scales + fitted, estimates=fitted.estimates + scales.estimates, fits=fitted.fits + scales.fits
         )
