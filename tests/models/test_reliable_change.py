@@ -332,7 +332,7 @@ def test_a_score_of_ours_knows_its_direction() -> None:
 
 
 def test_reliability_is_asked_for_unless_one_verified_value_is_in_the_instruments_file() -> None:
-    with pytest.raises(DesignError, match=r"reliability .*Say reliability="):
+    with pytest.raises(DesignError, match=r"reliability .*Give reliability, such as"):
         design(reliability=None).fit(five_clients(), "score", better="lower")
 
 

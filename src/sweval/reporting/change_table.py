@@ -33,7 +33,6 @@ _COUNT, _SHARE, _SHARE_OF_ALL, _BEFORE, _THRESHOLD = CHANGE = (
 
 _FUNCTIONAL_BEFORE = "functional before"
 _EVENTS = (": recovered", ": improved or better")
-_TELLING = ("events", "risk", "risk_ratio", "odds_ratio")
 _UPPER = ("recovered", "improved")
 
 
@@ -126,20 +125,14 @@ def change_table(rows: list[Record], words: Language, small_cells: int) -> Table
 
 
 def without_secret_events(rows: list[Record], small_cells: int) -> list[Record]:
-    """Leave out events of arms and ratios of their risks, and blank the risks, where they would give counts away.
+    """Leave out what compares arms in events of which too few clients of an arm had one.
 
     How many recovered, and how many improved or better, are sums of the categories of those who did well. Where one of
-    these is too small to be shown only the risk differences stay, and beside them no count of any category does.
+    these is too small to be shown, a risk, a ratio or even a difference gives it away with the sizes of the arms.
     """
     groups = _groups([row for row in rows if row["measure"] in CHANGE])
     secret = {(name, f"{outcome}{event}") for name, outcome in _secret(groups, small_cells) for event in _EVENTS}
-    out = []
-    for row in rows:
-        if (row["comparison"], row["outcome"]) not in secret or row["measure"] not in _TELLING:
-            out.append(row)
-        elif row["measure"] == "risk":  # it names the group that others are compared with
-            out.append(row | dict.fromkeys(("estimate", "conf_low", "conf_high"), None))
-    return out
+    return [row for row in rows if (row["comparison"], row["outcome"]) not in secret]
 
 
 def _secret(groups: list[_Group], small_cells: int) -> set[tuple[str | None, str | None]]:

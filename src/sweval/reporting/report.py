@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sweval.errors import OutputError, did_you_mean
 from sweval.reporting import html
 from sweval.reporting.cells import measure_in_words
+from sweval.reporting.change_table import without_secret_events
 from sweval.reporting.folder import write_folder
 from sweval.reporting.language import Language, load_language
 from sweval.reporting.plots import RISK_DIFFERENCE, forest_in_words, forest_picture
@@ -93,7 +94,7 @@ def report(
     files = {"effects.csv": csv_bytes(tidy)}
     labels = {column: label for column, label in result.labels.items() if len(label) <= _LONGEST_LABEL}
     tidy = _named(tidy, labels)
-    for name, rows in _drawable(tidy).items():
+    for name, rows in _drawable(tidy, small_cells).items():
         files[f"{name}.svg"] = forest_picture(rows, language=language)
         files[f"{name}.png"] = forest_picture(rows, language=language, kind="png")
     shown = tables(tidy, language=language, small_cells=small_cells)
@@ -148,12 +149,12 @@ def _body(
         parts.append(held["effects"])
     elif not {"risks", "contrasts", "synthesis"} & set(held):
         parts.append(html.paragraph(words.say("report.no_effects")))
-    parts += _picture(_FOREST, tidy, files, words)
+    parts += _picture(_FOREST, _drawable(tidy, small_cells), files, words)
     if "apart" in held:
         parts.append(held["apart"])
     if "cases" in held:
         parts += [html.heading(words.say("report.cases")), held["cases"]]
-    parts += _yes_no(tidy, held, files, words)
+    parts += _yes_no(_drawable(tidy, small_cells), held, files, words)
     if "change" in held:
         parts += [html.heading(words.say("report.change")), held["change"]]
     said = effect_sentences(tidy, language=words.code, small_cells=small_cells)
@@ -194,8 +195,10 @@ def _named(tidy: pd.DataFrame, labels: Mapping[str, str]) -> pd.DataFrame:
     return tidy.assign(outcome=tidy["outcome"].map(name)) if labels else tidy
 
 
-def _drawable(tidy: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _drawable(tidy: pd.DataFrame, small_cells: int) -> dict[str, pd.DataFrame]:
     """Return the rows of each picture by its name."""
+    shown = without_secret_events([row | {"place": i} for i, row in enumerate(records(tidy))], small_cells)
+    tidy = tidy.iloc[[row["place"] for row in shown]]
     blocks = [block(row) for row in records(tidy)]
     found = {
         _FOREST: tidy[[name == "effects" for name in blocks]],
@@ -204,22 +207,24 @@ def _drawable(tidy: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: rows for name, rows in found.items() if len(rows)}
 
 
-def _picture(name: str, tidy: pd.DataFrame, files: Mapping[str, bytes], words: Language) -> list[str]:
+def _picture(name: str, drawable: Mapping[str, pd.DataFrame], files: Mapping[str, bytes], words: Language) -> list[str]:
     """Return a picture with its words; nothing where there is none."""
     if f"{name}.svg" not in files:
         return []
-    alternative = forest_in_words(_drawable(tidy)[name], language=words.code)
+    alternative = forest_in_words(drawable[name], language=words.code)
     caption = words.say("plot.caption" if name == _FOREST else "plot.caption_risks")
     return [html.picture(files[f"{name}.svg"], alternative=alternative, caption=caption)]
 
 
-def _yes_no(tidy: pd.DataFrame, held: Mapping[str, str], files: Mapping[str, bytes], words: Language) -> list[str]:
+def _yes_no(
+    drawable: Mapping[str, pd.DataFrame], held: Mapping[str, str], files: Mapping[str, bytes], words: Language
+) -> list[str]:
     """Return the section of yes/no outcomes; it has a heading of its own where other results stand before it."""
     tables_of = [held[name] for name in ("risks", "contrasts") if name in held]
     if not tables_of:
         return []
     headed = [html.heading(words.say("report.yes_no"))] if {"effects", "apart"} & set(held) else []
-    return [*headed, *tables_of, *_picture(_RISKS, tidy, files, words)]
+    return [*headed, *tables_of, *_picture(_RISKS, drawable, files, words)]
 
 
 def _reading(tidy: pd.DataFrame) -> list[str]:
