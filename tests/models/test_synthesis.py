@@ -504,3 +504,45 @@ def test_normal_intervals_are_those_of_metafor(number: int, model: str) -> None:
     for measure, prefix in (("mean_effect", "ci"), ("prediction", "pi")):
         for field, side in (("conf_low", "lb"), ("conf_high", "ub")):
             same(column(result, measure, field), fixture["outputs"][f"{prefix}_{side}"], fixture)
+
+
+@pytest.mark.parametrize("model", ["CHE", "CORR"])
+def test_rounding_of_identical_effects_is_no_evidence(model: str) -> None:
+    """A difference of 1e-17 with a standard error of 1e-18 is nothing, and must not look significant."""
+    frame = table(1).assign(estimate=0.1 + 0.2)
+    result = Synthesis(compare="level", model=model).fit(frame)
+    tested = [row for row in result.estimates if row.measure != "q"]
+    assert [row.p_value for row in tested] == [None] * len(tested)
+    assert any("no standard errors: all effects are what the model says" in note for note in result.notes)
+    assert not any("rests on one study" in note for note in result.notes)
+    bias = result.bias()
+    assert bias.estimates == ()
+    assert any("no funnel" in note for note in bias.notes)
+
+
+def test_rounding_of_identical_independent_effects_is_no_evidence() -> None:
+    frame = table(4).assign(estimate=0.1 + 0.2)
+    row = Synthesis(model="RE", test="knapp-hartung").fit(frame).effect("mean_effect")
+    assert (row.std_error, row.p_value) == (None, None)
+    assert Synthesis(model="RE", test="z").fit(frame).effect("mean_effect").std_error is not None
+
+
+def test_variances_are_no_standard_errors() -> None:
+    frame = table(1).assign(
+        conf_low=lambda d: d["estimate"] - 1.96 * np.sqrt(d["variance"]),
+        conf_high=lambda d: d["estimate"] + 1.96 * np.sqrt(d["variance"]),
+        error=lambda d: np.sqrt(d["variance"]),
+    )
+    with pytest.raises(DesignError, match="as variances, not as standard errors"):
+        Synthesis(std_error="variance").fit(frame)
+    Synthesis(std_error="error").fit(frame)
+
+
+def test_a_service_of_no_side_is_named_and_the_cluster_too() -> None:
+    words = {"direct": "group", "indirect": "training"}
+    frame = table(1).assign(service=lambda d: d["level"].map(words), team=lambda d: d["study"])
+    frame.loc[frame.index[:2], "service"] = "yoga"
+    result = Synthesis(compare="side", cluster="team").fit(frame)
+    assert any('2 rows whose "service" is none of' in note for note in result.notes)
+    assert "yoga" not in " ".join(result.notes)
+    assert "CR2 by team" in result.effect("mean_effect", term="side[direct]").method

@@ -144,3 +144,12 @@ def test_pictures_speak_indonesian_and_go_where_they_are_told(draw: object) -> N
         "Efek", "Galat baku", "Korelasi galat dalam satu studi yang diandaikan"
     }  # fmt: skip
     figure.savefig(io.BytesIO(), format="svg")
+
+
+def test_long_names_leave_room_for_the_effects() -> None:
+    name = "Wahyuningsih, van der Meer & O'Connor-Smith, parenting support in groups "
+    frame = table().assign(study=lambda d: name + d["study"].astype(str))
+    ax = plots.study_forest(Synthesis().fit(frame))
+    assert ax.figure is not None
+    ax.figure.draw_without_rendering()
+    assert ax.get_window_extent().width / ax.figure.dpi > 2.0

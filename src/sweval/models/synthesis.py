@@ -205,7 +205,7 @@ class Synthesis(Design):
         else:
             rows += comparison_rows(model, self.compare, terms, facts=facts, reference=self.reference, notes=notes)
         rows += heterogeneity_rows(fitted, fitted.levels(conf_level), facts)
-        notes += df_notes(rows)
+        notes += df_notes(rows, exact=fitted.exact)
         sensitivity = sensitivity_frame(fitted, model.targets, conf_level)
         notes += sensitivity_note(sensitivity, fitted)
         right = self.moderators or "1" if self.compare is None else self.compare

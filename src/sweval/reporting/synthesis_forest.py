@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _POINT, _DIAMOND, _GREY = "#0072B2", "#D55E00", "#555555"
 _ROW = 0.26
+_ROOM, _WIDER = 28, 0.09
+"""Characters of a label that a picture 9 inches wide has room for, and inches for each one more."""
 _MOST_ROWS = 150
 _GAP = 14.0
 """Points between columns of text."""
@@ -99,7 +101,9 @@ def study_forest(
         )
     metric = result.fitted.effects.metric or ""
     ratios = metric.startswith("log_") if ratio is None else ratio
-    with drawing(ax, width=9.0, height=1.2 + _ROW * len(lines)) as canvas:
+    longest = max(len(line.label) for line in lines)
+    width = 9.0 + _WIDER * max(longest - _ROOM, 0)
+    with drawing(ax, width=width, height=1.2 + _ROW * len(lines)) as canvas:
         _draw(canvas, lines, columns, ratios, result.facts.conf_level, words)
     return canvas
 

@@ -51,6 +51,9 @@ def bias_rows(fitted: Fitted, facts: Facts) -> Result:
             f"{CHECK}with {studies} studies no check on bias can find much; that nothing is found does not mean that "
             "nothing is there."
         )
+    if fitted.exact:
+        notes.append("All effects are what the model says, to the last digit, so there is no funnel to look at.")
+        return Result(estimates=(), notes=tuple(notes))
     rows += _regressions(fitted, facts, notes)
     if len(fitted.names) > 1:
         notes.append("Trim and fill and the selection model leave the moderators out.")

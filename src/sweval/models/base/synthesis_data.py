@@ -27,6 +27,8 @@ _ALTERNATIVE = "_alternative"
 _RESULT = ("study", "comparison", "outcome", "term")
 _ALIKE = (0.7, 1.5)
 """Squared 'variances' within these factors of what the numbers of persons imply are standard errors."""
+_MOST_VARIANCE = 0.2
+"""Above it variances and standard errors are too alike to be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,9 @@ def take_effects(frame: Any, asked: Asked) -> Effects:
             fix='Name the study of results of your own with result.in_study("Our trial") before joining them, fill the '
             'column, or name another one that tells studies apart, such as study="comparison".',
         )
+    if SIDE in derived and SIDE in (*asked.columns, *asked.levels):
+        nowhere = missing(table[SIDE]) & ~missing(table["service"])
+        rows.leave_out(nowhere, f'whose "service" is none of {", ".join(SERVICES)}')
     rows.complete(dict.fromkeys([*asked.columns, *asked.levels]))
     rows.require_any()
     if len(set(study[rows.keep])) < 2:
@@ -142,6 +147,8 @@ def take_effects(frame: Any, asked: Asked) -> Effects:
     )
     _refuse_repeated(kept, asked)
     _refuse_constant(kept, asked)
+    if asked.std_error is not None:
+        _refuse_variances_as_errors(kept, v[keep], spread, asked.where)
     if asked.variance is not None or asked.std_error is None:
         _refuse_errors_as_variances(kept, y[keep], v[keep], spread, metric, asked.where)
         variance = v[keep]
@@ -297,9 +304,24 @@ def _refuse_errors_as_variances(
             )
 
 
+def _refuse_variances_as_errors(kept: pd.DataFrame, error: Array, column: str, where: str) -> None:
+    """Refuse a column of standard errors that the intervals show to be variances."""
+    if {"conf_low", "conf_high"} <= set(kept.columns):
+        half = (kept["conf_high"] - kept["conf_low"]).to_numpy(dtype=float, na_value=np.nan) / (2 * 1.96)
+        known = np.isfinite(half) & (half > 0) & (half < np.sqrt(_MOST_VARIANCE))
+        ratio = error[known] / half[known] ** 2
+        alike = (ratio > _ALIKE[0]) & (ratio < _ALIKE[1]) & (2 * error[known] < half[known])
+        if known.sum() >= 3 and alike.all():
+            raise DesignError(
+                f'the intervals fit "{column}" as variances, not as standard errors.',
+                where=where,
+                fix=f'Say variance="{column}".',
+            )
+
+
 def _are_errors(v: Array, implied: Array) -> bool:
     """Tell whether the squares of three or more numbers are what they should be, and the numbers far above."""
-    known = np.isfinite(implied) & (implied > 0) & (implied < 0.2)
+    known = np.isfinite(implied) & (implied > 0) & (implied < _MOST_VARIANCE)
     if known.sum() < 3:
         return False
     ratio = v[known] ** 2 / implied[known]

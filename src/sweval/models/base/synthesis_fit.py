@@ -29,6 +29,8 @@ MODELS = ("CHE", "HE", "CE", "SCE", "RE", "CORR")
 _MOST_PROFILED = 3000
 """Effects up to which intervals of variance components are profiled."""
 _TOO_ALIKE = 0.99
+_EXACT = 1e-16
+"""Squared residual in sampling variances below which an effect differs from the model by rounding alone."""
 _ESTIMATED = {"CORR": "moments"}
 """Models with an estimator of their own."""
 
@@ -102,11 +104,23 @@ class Fitted:
             "z": "z tests", "t": "t tests", "knapp-hartung": "Knapp-Hartung t tests",
             "knapp-hartung-adhoc": "Knapp-Hartung t tests, never below the plain variance",
         }  # fmt: skip
-        return f"{model}; {tested.get(plan.test, f'{plan.test} by study, Satterthwaite df')}"
+        cluster = plan.cluster or "study"
+        return f"{model}; {tested.get(plan.test, f'{plan.test} by {cluster}, Satterthwaite df')}"
+
+    @property
+    def exact(self) -> bool:
+        """Tell whether effects lie on the model to the last digit, so that residuals show only rounding."""
+        if self.robust is None and self.plan.test != "knapp-hartung":
+            return False
+        residuals = self.effects.y - self.encoded.X[:, list(self.model.kept)] @ self.model.coefficients
+        return bool((residuals**2 <= _EXACT * self.effects.v).all())
 
     def tests(self, weights: Array) -> tuple[ContrastTest, ...]:
         """Test each row of `weights` (m, p) times the coefficients."""
         L = np.atleast_2d(np.asarray(weights, dtype=float))
+        if self.exact:
+            nothing = {"std_error": np.nan, "df": np.nan, "statistic": np.nan, "p_value": np.nan}
+            return tuple(ContrastTest(estimate=float(b), **nothing) for b in L @ self.model.coefficients)
         if self.robust is not None:
             return self.robust.contrasts(L)
         b, V = self.model.coefficients, self.model.covariance
@@ -121,6 +135,8 @@ class Fitted:
 
     def joint(self, weights: Array) -> WaldTest:
         """Test that all rows of `weights` times the coefficients are 0."""
+        if self.exact:
+            raise DesignError("effects differ by rounding only, so nothing shows how much they vary.")
         if self.robust is not None:
             return self.robust.wald(weights)
         L = np.atleast_2d(weights)

@@ -203,8 +203,11 @@ def heterogeneity_rows(fitted: Fitted, levels: Sequence[Level], facts: Facts) ->
     return rows
 
 
-def df_notes(rows: Sequence[Estimate]) -> list[str]:
-    """Warn of tests with fewer than 4 degrees of freedom, and of means that one study alone shows."""
+def df_notes(rows: Sequence[Estimate], *, exact: bool = False) -> list[str]:
+    """Warn of tests with fewer than 4 degrees of freedom, and of means whose variation nothing shows.
+
+    With `exact` no effect differs from the model; otherwise a mean without a standard error rests on one study.
+    """
     notes = []
     few = [
         f"{row.term} ({row.measure})"
@@ -217,7 +220,12 @@ def df_notes(rows: Sequence[Estimate]) -> list[str]:
             "rough, whatever they say; more studies are needed."
         )
     lonely = [row.term for row in rows if row.std_error is None and row.measure in (MEAN, DIFFERENCE, "coefficient")]
-    if lonely:
+    if lonely and exact:
+        notes.append(
+            f"{CHECK}no standard errors: all effects are what the model says, to the last digit, so nothing shows how "
+            "much they vary. Was a column filled with one number, or a mean copied to every row?"
+        )
+    elif lonely:
         notes.append(
             f"{CHECK}no standard error for {', '.join(dict.fromkeys(lonely))}: in this model it rests on one study, "
             "and no other shows how much it varies."
