@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sweval.effects.benchmarks import Benchmark, benchmark
-from sweval.effects.translation import BETWEEN_CASES, ORIENTED_RISKS, UNCONTROLLED, UNCONTROLLED_SHARE
+from sweval.effects.translation import BETWEEN_CASES, UNCONTROLLED, UNCONTROLLED_SHARE
 from sweval.errors import SwevalError
 from sweval.reporting.cells import Record
 from sweval.reporting.language import Language, load_language
@@ -101,22 +101,11 @@ def _paragraphs(tidy: pd.DataFrame, words: Language, source: Benchmark | None, s
             said.append(_change(row, shares(row), words, small_cells))
         elif row["measure"] in (*_OF_PEOPLE, *_OF_PAIRS):
             said.append(_share(row, arm, words, small_cells))
-    said += yes_no_sentences(_as_events(tidy), language=words.code, small_cells=small_cells)
+    said += yes_no_sentences(tidy, language=words.code, small_cells=small_cells)
     closing = " ".join(_closing(rows, words, source))
     if closing:
         return [*said, closing] if len(said) > 1 else [f"{said[0]} {closing}"]
     return said
-
-
-def _as_events(tidy: pd.DataFrame) -> pd.DataFrame:
-    """Return risk differences as differences of the event, which the sentences speak of, and not of the improvement."""
-    turned = (tidy["measure"] == "risk_difference") & (tidy["metric"] == ORIENTED_RISKS) & (tidy["better"] == "lower")
-    if not turned.any():
-        return tidy
-    back = tidy.copy()
-    for name, source in (("estimate", "estimate"), ("conf_low", "conf_high"), ("conf_high", "conf_low")):
-        back.loc[turned, name] = -tidy.loc[turned, source]
-    return back
 
 
 def _closing(rows: list[Record], words: Language, source: Benchmark | None) -> list[str]:

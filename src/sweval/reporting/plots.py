@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from typing import TYPE_CHECKING
 
+from sweval.effects.translation import ORIENTED_RISKS
 from sweval.errors import SwevalError
 from sweval.reporting.canvas import FONT
 from sweval.reporting.cells import Record, level_of, levels, measure_in_words
@@ -21,6 +22,7 @@ from sweval.reporting.score_plots import scale
 from sweval.reporting.synthesis_forest import study_forest
 from sweval.reporting.synthesis_plots import funnel, orchard, rho_curve
 from sweval.reporting.tables import SIDES, block, by_side, records, side
+from sweval.result import BETTER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,7 +267,9 @@ def _name_the_axis(ax: Axes, rows: list[Record], words: Language) -> None:
 
 
 def _sides(rows: list[Record]) -> tuple[str, str]:
-    """Return what lies left and right of zero; risk differences are not turned, so it depends on their outcomes."""
+    """Return what lies left and right of zero; of risk differences that are not turned, by outcome."""
+    if rows[0]["metric"] == ORIENTED_RISKS and all(row["better"] in BETTER for row in rows):
+        return "worse", "better"
     if rows[0]["measure"] != RISK_DIFFERENCE or {row["better"] for row in rows} == {"higher"}:
         return "worse", "better"
     return ("better_left", "worse_right") if {row["better"] for row in rows} == {"lower"} else ("fewer", "more")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sweval.effects.translation import ORIENTED_RISKS
 from sweval.reporting.cells import (
     Cell,
     Column,
@@ -64,7 +65,7 @@ class Family:
 def families(rows: list[Record]) -> list[Family]:
     """Return the rows of yes/no outcomes by analysis and column, in the order of the rows."""
     found: list[Family] = []
-    for row in rows:
+    for row in map(_as_event, rows):
         own = [one for one in found if (one.comparison, one.outcome) == (row["comparison"], row["outcome"])]
         if row["measure"] in _GROUPS:
             if not own or own[-1].contrasts:
@@ -82,6 +83,15 @@ def families(rows: list[Record]) -> list[Family]:
         terms = list(dict.fromkeys(row["term"] for row in family.contrasts))
         family.contrasts.sort(key=lambda row: terms.index(row["term"]))
     return found
+
+
+def _as_event(row: Record) -> Record:
+    """Return a difference that is positive for an improvement as one of the event, of which the words speak."""
+    oriented = row["measure"] == "risk_difference" and row["metric"] == ORIENTED_RISKS
+    if not oriented or row["better"] != "lower":
+        return row
+    ends = (("estimate", "estimate"), ("conf_low", "conf_high"), ("conf_high", "conf_low"))
+    return row | {name: None if row[source] is None else -row[source] for name, source in ends}
 
 
 def risks_table(rows: list[Record], words: Language, small_cells: int) -> Table:
