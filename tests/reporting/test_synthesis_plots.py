@@ -153,3 +153,17 @@ def test_long_names_leave_room_for_the_effects() -> None:
     assert ax.figure is not None
     ax.figure.draw_without_rendering()
     assert ax.get_window_extent().width / ax.figure.dpi > 2.0
+
+
+def test_ticks_are_written_where_they_stand() -> None:
+    """A tick at 0.25 must not read 0.2."""
+    frame = table().assign(estimate=lambda d: d["estimate"] * 0.2, variance=lambda d: d["variance"] * 0.04)
+    result = Synthesis().fit(frame)
+    for draw in (plots.study_forest, plots.funnel, plots.orchard):
+        for width in (0.3, 0.7, 1.8, 2.0, 12.0):
+            ax = draw(result)
+            ax.set_xlim(-0.45 * width, 0.55 * width)
+            assert ax.figure is not None
+            ax.figure.draw_without_rendering()
+            texts = [label.get_text().replace("\u2212", "-") for label in ax.get_xticklabels()]
+            np.testing.assert_allclose([float(text) for text in texts], ax.get_xticks(), atol=1e-9)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+    from sweval.reporting.language import Language
 
 FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9.5}
 """Matplotlib's own font, which every installation has."""
@@ -30,6 +34,19 @@ def drawing(ax: Axes | None, *, width: float = 6.4, height: float = 4.2) -> Iter
 def plain(ax: Axes) -> None:
     """Take away the frame at the right and at the top."""
     ax.spines[["right", "top"]].set_visible(False)
+
+
+def number_ticks(axis: Axis, words: Language) -> None:
+    """Write numbers at the ticks with as many digits as their distance needs, at least one."""
+    from matplotlib.ticker import MaxNLocator
+
+    def written(value: float, _: object) -> str:
+        places = axis.get_majorticklocs()
+        step = abs(float(places[1] - places[0])) if len(places) > 1 else 0.1
+        return words.number(value, max(1, math.ceil(-math.log10(step) - 1e-6)))
+
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(written)
 
 
 def points_wide(ax: Axes) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sweval.errors import DesignError, did_you_mean
 from sweval.models.base.values import label_key
-from sweval.reporting.canvas import drawing, plain, text_width
+from sweval.reporting.canvas import drawing, number_ticks, plain, text_width
 from sweval.reporting.language import Language, load_language
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _draw(
     if ratios:
         _ratio_ticks(ax, window, words)
     else:
-        ax.xaxis.set_major_formatter(lambda value, _: words.number(value, 1))
+        number_ticks(ax.xaxis, words)
     _text_columns(ax, lines, columns, ratios, conf_level, words)
 
 

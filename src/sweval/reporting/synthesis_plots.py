@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from sweval.errors import DesignError
 from sweval.models.base.values import label_key
-from sweval.reporting.canvas import drawing, plain
+from sweval.reporting.canvas import drawing, number_ticks, plain
 from sweval.reporting.language import load_language
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def funnel(result: SynthesisResult, ax: Axes | None = None, *, language: str = "
         canvas.set(xlim=(-reach, reach), ylim=(deepest, 0), ylabel=words.say("synthesis_plot.std_error"))
         canvas.set_xlabel(words.say("synthesis_plot.effect"))
         for axis in (canvas.xaxis, canvas.yaxis):
-            axis.set_major_formatter(lambda value, _: words.number(value, 2))
+            number_ticks(axis, words)
         canvas.legend(loc="upper right", fontsize="small", framealpha=1)
         plain(canvas)
     return canvas
@@ -137,7 +137,7 @@ def orchard(result: SynthesisResult, ax: Axes | None = None, *, language: str = 
         canvas.set(ylim=(len(labels) - 0.45, -0.55))
         canvas.tick_params(axis="y", length=0)
         canvas.set_xlabel(f"{words.say('synthesis_plot.effect')} ({words.say('synthesis_plot.sizes')})")
-        canvas.xaxis.set_major_formatter(lambda value, _: words.number(value, 1))
+        number_ticks(canvas.xaxis, words)
         plain(canvas)
     return canvas
 
@@ -198,7 +198,7 @@ def rho_curve(result: SynthesisResult, ax: Axes | None = None, *, language: str 
         canvas.set_xlabel(words.say("synthesis_plot.rho"))
         canvas.set_ylabel(words.say("synthesis_plot.mean_axis", level=words.level(result.facts.conf_level)))
         canvas.xaxis.set_major_formatter(lambda value, _: words.number(value, 1))
-        canvas.yaxis.set_major_formatter(lambda value, _: words.number(value, 2))
+        number_ticks(canvas.yaxis, words)
         for text in canvas.legend(loc="best", frameon=False).get_texts():
             text.set_parse_math(False)
         plain(canvas)

@@ -182,8 +182,8 @@ def sensitivity_note(frame: pd.DataFrame, fitted: Fitted) -> list[str]:
     low, high = spread.loc[widest, "min"], spread.loc[widest, "max"]
     errors = shown.groupby("term")["std_error"].agg(["min", "max"])
     ratio = float((errors["max"] / errors["min"]).max())
+    factor = f", and no standard error changes by more than a factor of {ratio:.2f}" if np.isfinite(ratio) else ""
     return [
         f"The correlation of the errors within studies ({fitted.plan.rho:g}) is assumed. From 0 to .9, the mean "
-        f"that changes most ({widest}) lies between {low:.3f} and {high:.3f}, and no standard error changes by more "
-        f"than a factor of {ratio:.2f}."
+        f"that changes most ({widest}) lies between {low:.3f} and {high:.3f}{factor}."
     ]
