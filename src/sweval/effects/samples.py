@@ -24,8 +24,8 @@ def scores(values: ArrayLike, *, name: str) -> FloatArray:
     """
     try:
         sample = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError("the scores hold entries that are no numbers.", where=name) from error
+    except (TypeError, ValueError):
+        raise DataError("the scores hold entries that are no numbers.", where=name) from None
     if sample.ndim != 1:
         raise DataError(f"scores come as one list of numbers, not in {sample.ndim} dimensions.", where=name)
     missing = int((~np.isfinite(sample)).sum())
