@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sweval.effects.benchmarks import Benchmark, benchmark
+from sweval.effects.binary_scales import LATENT
 from sweval.effects.translation import BETWEEN_CASES, UNCONTROLLED, UNCONTROLLED_SHARE
 from sweval.errors import SwevalError
 from sweval.reporting.cells import Record
@@ -27,7 +28,6 @@ _OF_PEOPLE = ("cohens_u3", "cohens_u3_nonparametric")
 _OF_PAIRS = ("common_language_effect", "probability_of_superiority")
 _NORMAL = ("cohens_u3", "common_language_effect")
 _CHANGES = (UNCONTROLLED, UNCONTROLLED_SHARE)
-_LATENT = "latent"
 
 
 def in_words(
@@ -90,7 +90,7 @@ def in_words(
 
 
 def _paragraphs(tidy: pd.DataFrame, words: Language, source: Benchmark | None, small_cells: int) -> list[str]:
-    rows = by_side(row for row in records(tidy) if row["standardizer"] != _LATENT)
+    rows = by_side(row for row in records(tidy) if row["standardizer"] != LATENT)
     arms = comparison_arms(rows)
     said = []
     for row in rows:

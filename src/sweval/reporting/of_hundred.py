@@ -11,10 +11,10 @@ from sweval.reporting.language import Language
 
 
 def of_hundred(share: float, words: Language) -> str:
-    """Return so many of 100; with a decimal where rounding would say 0, 50 or 100 of something that is not."""
+    """Return so many of 100; with a decimal where rounding would say 0, 50 or 100, but neither none nor all."""
     count = 100 * share
     blunt = round(count) in (0, 50, 100) and not math.isclose(count, round(count), abs_tol=1e-9)
-    return words.number(count, 1 if blunt else 0)
+    return words.number(min(max(count, 0.1), 99.9) if blunt else count, 1 if blunt else 0)
 
 
 def shares(row: Record) -> tuple[float, float | None, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from sweval.effects.binary_scales import LATENT
 from sweval.effects.translation import BETWEEN_CASES
 from sweval.errors import InstrumentError
 from sweval.reporting.cells import Record, level_of
@@ -168,7 +169,8 @@ def _effect(row: Record, comparison_arm: str | None, words: Language, small_cell
         direction=words.say("sentence.better" if row["estimate"] > 0 else "sentence.worse"),
     )
     verdict = where_the_interval_lies(row)
-    parts = [sentence, people(row, words), words.say(verdict) if verdict else ""]
+    of_people = "" if row["standardizer"] == LATENT else people(row, words)  # nobody has a score there
+    parts = [sentence, of_people, words.say(verdict) if verdict else ""]
     return " ".join(part for part in parts if part)
 
 

@@ -160,9 +160,9 @@ def contrasts_table(rows: list[Record], words: Language, small_cells: int) -> Ta
 
 def contrast_in_words(row: Record, family: Family, words: Language) -> str:
     """Return which group is compared with which."""
-    group = _group(family.group_of(row), family)
     if family.reference is None:
-        return str(group)
+        return level_of(row["term"]) or row["term"]
+    group = _group(family.group_of(row), family)
     return words.say("sentence.contrast", group=group, reference=_group(family.reference, family))
 
 
@@ -173,10 +173,12 @@ def risk_sentences(rows: list[Record], words: Language, small_cells: int) -> Ite
         for row in family.contrasts:
             if row["measure"] != "risk_difference":
                 continue
-            term = family.group_of(row)
+            term, alone = family.group_of(row), family.reference is None
             said = {
-                "treated": _group(term, family),
-                "control": words.say("table.empty") if family.reference is None else _group(family.reference, family),
+                "treated": words.say("sentence.treated_unknown") if alone else _group(term, family),
+                "control": words.say("sentence.control_unknown")
+                if family.reference is None
+                else _group(family.reference, family),
                 "difference": in_hundred(row["estimate"], words),
                 "low": in_hundred(row["conf_low"], words),
                 "high": in_hundred(row["conf_high"], words),
