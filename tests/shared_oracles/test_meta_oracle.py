@@ -115,6 +115,16 @@ def test_raudenbush_with_moderators() -> None:
         np.testing.assert_allclose(found, expected[key], rtol=LOOSE, err_msg=key)
 
 
+def test_small_studies_on_landenberger() -> None:
+    """Egger's regression on the standard error; metafor's tau2 stops early, which moves a limit near 0 by 2e-5."""
+    given, expected, rtol = get("rma_regtest_recid")
+    y, v = np.array(given["yi"]), np.array(given["vi"])
+    fit = meta_regression(y, v, np.column_stack([np.ones(len(y)), np.sqrt(v)]), test="z")
+    assert [fit.statistics[1], fit.p_values[1]] == pytest.approx([expected["z"], expected["p"]], rel=rtol)
+    found = [float(x[0]) for x in fit.interval(np.array([[1.0, 0.0]]))]
+    assert found == pytest.approx([expected["est"], expected["ci.lb"], expected["ci.ub"]], rel=2 * rtol)
+
+
 def test_aloe_supervision_in_social_work() -> None:
     """Partial correlations from t values: mean .2048 [.0442, .3655], tau2 .0297 (z test, REML)."""
     n, t, preds = (
