@@ -68,13 +68,11 @@ def in_words(
     >>> row = Estimate(comparison="Group work", service="group", outcome="phq9_total", term="arm[program]", n=120,
     ...                measure="hedges_g", estimate=0.4, conf_low=0.04, conf_high=0.76, conf_level=0.95, df=118.0,
     ...                better="lower", metric="person_total", level_assigned="client", adjusted=False, method="example")
-    >>> for sentence in in_words(row).split(". "):
-    ...     print(sentence)
-    Group work (direct service, group): on phq9_total, the average client of the arm "program" did better than about 66 of 100 comparison clients; with no difference it would be 50
-    What was measured fits anything from 52 to 78 (95% confidence interval; clients assigned to an arm, not adjusted; 120 clients; t with 118.0 df)
-    The whole interval lies on the side of improvement
-    These numbers of people hold if scores spread like a bell, equally wide in both groups.
-    """  # noqa: E501  (a sentence is one line)
+    >>> in_words(row).split("did ")[1].split("; ")[0]
+    'better than about 66 of 100 comparison clients'
+    >>> in_words(row).split(". ")[2]
+    'The whole interval lies on the side of improvement'
+    """
     words = load_language(language)
     result = what if isinstance(what, Result) else Result(estimates=(what,))
     source = None if against is None else benchmark(against)

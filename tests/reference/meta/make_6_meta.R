@@ -1,4 +1,4 @@
-source("../effects/make_lib.R"); suppressMessages({library(metafor); library(clubSandwich)}); A <- "meta_regression"
+source("../make_lib.R"); suppressMessages({library(metafor); library(clubSandwich)}); A <- "meta_regression"
 best <- function(f) { z <- lapply(list(list(optimizer = "nlminb", rel.tol = 1e-13), list(optimizer = "BFGS", reltol = 1e-14), list(optimizer = "bobyqa", rhoend = 1e-10)), function(ct) tryCatch(suppressWarnings(f(ct)), error = function(e) NULL)); z <- Filter(Negate(is.null), z); l <- sapply(z, function(m) as.numeric(logLik(m))); cat("logLik spread", diff(range(l)), "sigma2", signif(z[[which.max(l)]]$sigma2, 6), "\n"); z[[which.max(l)]] }
 co <- function(m) list(terms = tl1(rownames(m$beta)), estimate = tl1(as.numeric(m$beta)), se = tl1(m$se), vcov = unname(as.matrix(m$vb)))
 M <- list(mean = ~1, cell = ~0 + level, full = ~level + rct + year)
